@@ -1,0 +1,156 @@
+"""Targeted, localized BIM (paper, section 2), many (photo, region) pairs in one batch.
+
+x' = clip(x - alpha * M * sign(grad CE(f(x), target))). The step is a whole number of 1/255, so that every iterate is an
+8-bit image: what the network saw when the attack succeeded is, bit for bit, what is stored, shown and explained.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from compute.classifiers import Classifier
+from compute.regions import Region
+
+
+@dataclass(frozen=True, kw_only=True)
+class BIM:
+    """The attack's settings; see `Config` for their meaning."""
+
+    target: int
+    step: int = 4
+    iterations: int = 150
+    patience: int = 20
+    progress: float = 0.1
+    budget: int = 255
+    confidence: float = 0.0
+
+
+@dataclass(frozen=True)
+class Job:
+    """One (photo, region) pair: `rgb` is (H, W, 3) uint8."""
+
+    case_id: str
+    photo_id: str
+    rgb: npt.NDArray[np.uint8]
+    region: Region
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What became of a job; `outcome` is success, stalled or exhausted, `rgb` the image at the end."""
+
+    job: Job
+    outcome: str
+    iterations: int
+    rgb: npt.NDArray[np.uint8]
+    clean_target_confidence: float
+    target_confidence: float
+    final_index: int
+    final_confidence: float
+
+    @property
+    def success(self) -> bool:
+        """Whether the 8-bit image is classified as the target."""
+        return self.outcome == "success"
+
+
+@dataclass
+class _Running:
+    """Progress of one job in the batch."""
+
+    job: Job
+    steps: int = 0
+    clean: float = 0.0
+    level: float = -np.inf
+    level_at: int = 0
+
+
+def attack(
+    classifier: Classifier,
+    jobs: Iterable[Job],
+    settings: BIM,
+    *,
+    batch: int = 16,
+    exclusive: AbstractContextManager[Any] | None = None,
+) -> Iterator[Attempt]:
+    """Attack all jobs, `batch` at a time; as one finishes, the next takes its place.
+
+    Which jobs share a batch follows from their order alone. Attempts are yielded as they finish.
+    """
+    held = exclusive if exclusive is not None else nullcontext()
+    waiting = iter(jobs)
+    running: list[_Running] = []
+    x = torch.empty((0, 3, classifier.size, classifier.size), dtype=torch.uint8, device=classifier.device)
+    clean, mask = x, x[:, :1].bool()
+    while True:
+        fresh = [job for _, job in zip(range(batch - len(running)), waiting, strict=False)]
+        if fresh:
+            running += [_Running(job) for job in fresh]
+            new = _stack([job.rgb for job in fresh], classifier.device)
+            masks = torch.from_numpy(np.stack([job.region.mask for job in fresh])).to(classifier.device)[:, None]
+            x, clean, mask = torch.cat([x, new]), torch.cat([clean, new]), torch.cat([mask, masks])
+        if not running:
+            return
+        with held:
+            logits, gradient = _forward_backward(classifier, x, settings.target)
+            outcomes = _judge(running, logits, settings)
+        moved = torch.where(mask, gradient.sign(), 0).mul_(settings.step).add_(x)
+        lowest, highest = (clean.int() - settings.budget).clamp(min=0), (clean.int() + settings.budget).clamp(max=255)
+        stepped = moved.clamp_(lowest, highest).to(torch.uint8)
+        for i, outcome in enumerate(outcomes):
+            if outcome:
+                yield _finish(running[i], outcome, x[i], logits[i], settings.target)
+        going = [i for i, outcome in enumerate(outcomes) if not outcome]
+        x, clean, mask = stepped[going], clean[going], mask[going]
+        running = [running[i] for i in going]
+        for state in running:
+            state.steps += 1
+
+
+def _forward_backward(classifier: Classifier, x: Tensor, target: int) -> tuple[Tensor, Tensor]:
+    """Logits (B, classes), and the gradient of the target's log-probability, (B, 3, H, W); x is uint8."""
+    image = (x.float() / 255).contiguous(memory_format=torch.channels_last).requires_grad_()
+    with torch.enable_grad():
+        logits = classifier.network(image)
+        (gradient,) = torch.autograd.grad(logits.log_softmax(dim=1)[:, target].sum(), image)
+    return logits.detach(), gradient
+
+
+def _judge(running: list[_Running], logits: Tensor, settings: BIM) -> list[str]:
+    """The outcome of each job at its present image; empty while it goes on."""
+    log_p = logits.double().log_softmax(dim=1)
+    target = log_p[:, settings.target].cpu().numpy()
+    predicted = logits.argmax(dim=1).cpu().numpy()
+    outcomes = []
+    for state, value, index in zip(running, target, predicted, strict=True):
+        if state.steps == 0:
+            state.clean = float(np.exp(value))
+        if value >= state.level + settings.progress:
+            state.level, state.level_at = float(value), state.steps
+        if index == settings.target and np.exp(value) >= settings.confidence:
+            outcomes.append("success")
+        elif state.steps >= settings.iterations:
+            outcomes.append("exhausted")
+        elif state.steps - state.level_at >= settings.patience:
+            outcomes.append("stalled")
+        else:
+            outcomes.append("")
+    return outcomes
+
+
+def _finish(state: _Running, outcome: str, x: Tensor, logits: Tensor, target: int) -> Attempt:
+    p = logits.double().softmax(dim=0)
+    index = int(logits.argmax())
+    rgb = np.ascontiguousarray(x.permute(1, 2, 0).cpu().numpy())
+    return Attempt(state.job, outcome, state.steps, rgb, state.clean, float(p[target]), index, float(p[index]))
+
+
+def _stack(images: list[npt.NDArray[np.uint8]], device: torch.device) -> Tensor:
+    """(B, 3, H, W) uint8 on the device."""
+    return torch.from_numpy(np.stack(images)).to(device).permute(0, 3, 1, 2)

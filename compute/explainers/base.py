@@ -1,0 +1,137 @@
+"""What an explainer is given, what it returns, and how one is found by name."""
+
+import hashlib
+import importlib
+import inspect
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from compute.errors import InputError
+
+Priorities = npt.NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One prediction to explain.
+
+    Attributes:
+        network: (B, 3, H, W) float32 RGB in [0, 1] to (B, classes) logits; frozen, in eval mode.
+        rgb: (H, W, 3) uint8, the image whose prediction is to be explained.
+        target: index of the predicted class.
+        seed: derived from the sweep's seed, the case and the explainer; all randomness must come from it.
+        lime_samples: number of perturbed images for LIME.
+        probabilities: (B, 3, H, W) to (B, classes) softmax probabilities without gradients, on the fastest path.
+        batch: images per forward pass for explainers that need many.
+        exclusive: held while the network runs, so that explainers of several cases can overlap on their other work.
+    """
+
+    network: nn.Module
+    rgb: npt.NDArray[np.uint8]
+    target: int
+    seed: int
+    probabilities: Callable[[Tensor], Tensor]
+    lime_samples: int = 1000
+    batch: int = 16
+    exclusive: AbstractContextManager[Any] = field(default_factory=nullcontext)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network lives."""
+        return next(self.network.buffers()).device
+
+    @property
+    def image(self) -> Tensor:
+        """(1, 3, H, W) float32 in [0, 1] on the network's device."""
+        tensor = torch.from_numpy(np.ascontiguousarray(self.rgb)).to(self.device).permute(2, 0, 1)[None]
+        return tensor.float().div_(255)
+
+    @property
+    def rng(self) -> np.random.Generator:
+        """A generator from the seed, at its beginning."""
+        return np.random.default_rng(self.seed)
+
+
+@dataclass(frozen=True)
+class Superpixels:
+    """An explanation in superpixels.
+
+    Attributes:
+        segments: (H, W) integer labels.
+        ranked: labels that speak for the prediction, best first.
+        diagnostics: the explainer's own figures; stored as JSON.
+    """
+
+    segments: npt.NDArray[np.integer]
+    ranked: Sequence[int]
+    diagnostics: Mapping[str, Any] = field(default_factory=dict)
+
+
+Explanation = Priorities | Superpixels
+Explain = Callable[[Task], Explanation]
+
+
+@dataclass(frozen=True)
+class Explainer:
+    """A named explainer; a baseline is scored but not ranked."""
+
+    name: str
+    explain: Explain
+    baseline: bool = False
+
+
+EXPLAINERS: dict[str, Explainer] = {}
+
+
+def register(name: str, *, baseline: bool = False) -> Callable[[Explain], Explain]:
+    """Register a function of a `Task` as an explainer."""
+
+    def add(explain: Explain) -> Explain:
+        EXPLAINERS[name] = Explainer(name, explain, baseline)
+        return explain
+
+    return add
+
+
+def resolve(names: Sequence[str]) -> list[Explainer]:
+    """Explainers by registered name or as `MODULE:NAME`, where NAME is a function of a task or a class without arguments.
+
+    Raises:
+        InputError: an unknown name, a module that does not import, a name given twice, or none at all.
+    """
+    found = [EXPLAINERS[name] if name in EXPLAINERS else _outside(name) for name in names]
+    known = [explainer.name for explainer in found]
+    if not found or len(set(known)) < len(known):
+        raise InputError(f"--explainers {','.join(names)}: {'a name stands twice' if found else 'name at least one'}")
+    return found
+
+
+def _outside(name: str) -> Explainer:
+    module, _, attribute = name.partition(":")
+    if not module or not attribute:
+        raise InputError(f"--explainers {name}: unknown; known are {', '.join(EXPLAINERS)}, your own is MODULE:NAME")
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        thing = getattr(importlib.import_module(module), attribute)
+        explain = thing() if inspect.isclass(thing) else thing
+    except Exception as error:  # a user's module may raise anything
+        raise InputError(f"--explainers {name}: cannot be imported ({type(error).__name__}: {error})") from error
+    if not callable(explain):
+        raise InputError(f"--explainers {name}: not a function of a task, nor a class whose instances are")
+    return Explainer(attribute, explain)
+
+
+def seed_of(*parts: object) -> int:
+    """A 32-bit seed from a hash of its parts: no draw depends on order, batch, worker or resumption."""
+    return int.from_bytes(hashlib.sha256("\0".join(map(str, parts)).encode()).digest()[:4], "big")

@@ -1,0 +1,58 @@
+-- What the counts mean: the only place where measures and ranks are defined.
+-- Tables: photos, attempts, explanations, scores, images, failures (compute/schema.py)
+-- and `explainers` (name, position, baseline), which open_store() fills from the manifest.
+
+-- A case is an attempt that succeeded, seen together with its photo.
+create or replace view cases as
+select a.*, p.name as photo_name, p.clean_index, p.clean_class, p.clean_confidence, p.size, p.hand_drawn,
+       a.region_pixels / a.n_pixels as region_share
+from attempts a join photos p using (photo_id)
+where a.success;
+
+-- Paper, equations 2 and 3. J = |P and C| / |P or C|; H = 1 - |P xor C| / N.
+create or replace view measures as
+select s.case_id, c.photo_id, s.explainer, s.n, s.pixels, s.hits, c.region_pixels, c.n_pixels,
+       s.hits / (s.pixels + c.region_pixels - s.hits) as jaccard,
+       1 - (s.pixels + c.region_pixels - 2 * s.hits) / c.n_pixels as hamming
+from scores s join cases c using (case_id);
+
+-- Cases that every ranked explainer has explained: a rank among fewer would not be comparable.
+create or replace view complete_cases as
+select case_id
+from scores join explainers e on e.name = scores.explainer
+where n = 1 and not e.baseline
+group by case_id
+having count(*) = (select count(*) from explainers where not baseline);
+
+-- Rank among the ranked explainers of the same (case, n): 1 is best, ties share their average rank.
+create or replace view ranks as
+select case_id, photo_id, explainer, n,
+       rank() over by_jaccard + (count(*) over (partition by case_id, n, jaccard) - 1) / 2 as rank_jaccard,
+       rank() over by_hamming + (count(*) over (partition by case_id, n, hamming) - 1) / 2 as rank_hamming
+from measures
+where case_id in (from complete_cases) and explainer in (select name from explainers where not baseline)
+window by_jaccard as (partition by case_id, n order by jaccard desc),
+       by_hamming as (partition by case_id, n order by hamming desc);
+
+-- Sums per photo: what the bootstrap over photos resamples (compute/statistics.py).
+create or replace view photo_sums as
+select m.photo_id, m.explainer,
+       count(*) as scores, sum(m.jaccard) as jaccard, sum(m.hamming) as hamming,
+       count(r.rank_jaccard) as ranked, sum(r.rank_jaccard) as rank_jaccard, sum(r.rank_hamming) as rank_hamming
+from measures m left join ranks r using (case_id, explainer, n)
+group by m.photo_id, m.explainer;
+
+create or replace view mean_ranks as
+select explainer, sum(rank_jaccard) / sum(ranked) as mean_rank_jaccard, sum(rank_hamming) / sum(ranked) as mean_rank_hamming,
+       sum(jaccard) / sum(scores) as mean_jaccard, sum(hamming) / sum(scores) as mean_hamming, sum(scores) as explanations
+from photo_sums join explainers on name = explainer
+group by explainer, position
+order by position;
+
+-- One row a case and explainer: the best n and the mean over all n.
+create or replace view case_scores as
+select case_id, photo_id, explainer,
+       max(jaccard) as best_jaccard, arg_max(n, jaccard) as best_n, avg(jaccard) as mean_jaccard,
+       max(hamming) as best_hamming, avg(hamming) as mean_hamming
+from measures
+group by case_id, photo_id, explainer;
