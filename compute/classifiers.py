@@ -1,4 +1,4 @@
-"""Registry of classifiers. Every one takes (B, 3, size, size) RGB in [0, 1] and returns logits; normalisation is inside.
+"""Registry of classifiers: (B, 3, size, size) RGB in [0, 1] in, logits out, normalisation inside.
 
 To add one, write a function that returns a `Loaded` and decorate it with `@register`.
 """
@@ -52,7 +52,7 @@ class Classifier:
     weights_sha256: str
 
     @classmethod
-    def of(  # noqa: D417
+    def of(
         cls,
         network: nn.Module,
         *,
@@ -143,7 +143,7 @@ def _efficientnet_lite0(weights: Path | None) -> Loaded:
 
 @register("inception_v3")
 def _inception_v3(weights: Path | None) -> Loaded:
-    """The paper's network: torchvision's, with IMAGENET1K_V1, which wants its own input transform and auxiliary head."""
+    """The paper's network: torchvision's, with IMAGENET1K_V1, which wants its own input transform."""
     network = torchvision.models.inception_v3(weights=None, init_weights=False, transform_input=True)
     if weights is None:
         network.load_state_dict(_download(torchvision.models.Inception_V3_Weights.IMAGENET1K_V1, "inception_v3"))
@@ -206,7 +206,8 @@ def _timm(name: str, path: Path | None) -> Loaded:
         network = timm.create_model(name, pretrained=path is None)
     except Exception as error:  # the hub client raises many types when there is no network
         raise InputError(
-            f"--classifier timm:{name}: its weights cannot be downloaded ({_first_line(error)}); give a file with --weights"
+            f"--classifier timm:{name}: its weights cannot be downloaded ({_first_line(error)}); "
+            "give a file with --weights"
         ) from error
     if path is not None:
         load_weights(network, path)
@@ -241,7 +242,9 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     except FileNotFoundError as error:
         raise InputError(f"--weights {path}: no such file") from error
     except Exception as error:  # unpicklers raise many types for damaged or hostile files
-        raise InputError(f"--weights {path}: not a state dict that can be read safely ({_first_line(error)})") from error
+        raise InputError(
+            f"--weights {path}: not a state dict that can be read safely ({_first_line(error)})"
+        ) from error
     if isinstance(content, dict):
         content = content.get("state_dict", content.get("model", content))
     if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):

@@ -15,7 +15,7 @@ PROFILES: dict[str, dict[str, Any]] = {
     "quick": {"regions": 4, "lime_samples": 500},
     "paper": {"regions": 10, "lime_samples": 1000},
 }
-"""What distinguishes the profiles: `quick` takes minutes on two cores, `paper` is the size of the paper's experiment."""
+"""`quick` takes minutes on two cores; `paper` is the size of the paper's experiment."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +124,8 @@ def configure(
     if file is not None:
         values |= _read_toml(file)
     values |= dict(options or {})
-    return Config(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+    fields_: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+    return Config(**fields_)
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
@@ -137,13 +138,17 @@ def _read_toml(path: Path) -> dict[str, Any]:
     types = get_type_hints(Config)
     for name, value in values.items():
         if name not in types:
-            raise InputError(f"--config {path}: no option {name!r}; known are {', '.join(f.name for f in fields(Config))}")
+            raise InputError(
+                f"--config {path}: no option {name!r}; known are {', '.join(f.name for f in fields(Config))}"
+            )
         wanted = get_args(types[name]) or (types[name],)
         listed = isinstance(value, list) and types[name] == tuple[str, ...] and all(isinstance(v, str) for v in value)
         plain = isinstance(value, tuple(t for t in wanted if isinstance(t, type))) and not isinstance(value, bool)
         whole = isinstance(value, int) and not isinstance(value, bool) and types[name] is float
         if not (listed or whole or (plain and types[name] != tuple[str, ...])):
-            raise InputError(f"--config {path}: {name} = {value!r}: expected {getattr(types[name], '__name__', types[name])}")
+            raise InputError(
+                f"--config {path}: {name} = {value!r}: expected {getattr(types[name], '__name__', types[name])}"
+            )
     return values
 
 

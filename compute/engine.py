@@ -36,9 +36,10 @@ def device_of(name: str) -> torch.device:
     return device
 
 
-def resolved(config: Config, device: str, photos: int) -> Config:
+def resolved(config: Config, classifier: Classifier, *, photos: int) -> Config:
     """The configuration with every automatic choice made, from the configuration and the kind of device alone."""
     _ = photos
+    device = classifier.device.type
     return dataclasses.replace(
         config,
         batch=config.batch or BATCH[device],
@@ -58,6 +59,7 @@ def probabilities(classifier: Classifier, config: Config) -> Callable[[Tensor], 
 
     def run(images: Tensor) -> Tensor:
         with torch.inference_mode():
-            return classifier.network(images).softmax(dim=1)
+            found: Tensor = classifier.network(images).softmax(dim=1)
+            return found
 
     return run

@@ -18,6 +18,7 @@ from compute.config import Config
 from compute.explainers import Explainer, Explanation, Superpixels, Task
 from compute.explainers.base import seed_of
 from compute.photos import png
+from compute.rows import failure_row
 from compute.schema import N_SIZES
 
 
@@ -111,7 +112,7 @@ def explain_case(
         except Exception as error:  # a user's explainer may raise anything; one failure never ends a sweep
             reason = f"{type(error).__name__}: {str(error)[:500]}"
             who = {"case_id": case.case_id, "explainer": explainer.name}
-            rows["failures"].append({"stage": "explain", "photo": case.photo_id, **who, "reason": reason})
+            rows["failures"].append(failure_row("explain", case.photo_id, reason, **who))
             continue
         if explainer.name == "lime":
             sizes = scores.sizes_of(entry)

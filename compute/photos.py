@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -114,7 +115,7 @@ def load(source: Source, size: int) -> Photo:
         width, height = image.size
         if min(width, height) < MIN_SIDE:
             raise PhotoError(f"{width} x {height} pixels: the shorter side must have at least {MIN_SIDE}")
-        rgb = np.asarray(_square(image, size, Image.Resampling.BICUBIC), dtype=np.uint8)
+        rgb = np.array(_square(image, size, Image.Resampling.BICUBIC), dtype=np.uint8)
         return Photo(source, rgb, _drawn(source, image.size, size), width, height)
     except PhotoError:
         raise
@@ -180,7 +181,9 @@ def _drawn(source: Source, shape: tuple[int, int], size: int) -> npt.NDArray[np.
     with Image.open(_drawn_path(source.path)) as image:
         _refuse_bomb(image)
         if image.size != shape:
-            raise PhotoError(f"{name}: {image.width} x {image.height} pixels where the photo has {shape[0]} x {shape[1]}")
+            raise PhotoError(
+                f"{name}: {image.width} x {image.height} pixels where the photo has {shape[0]} x {shape[1]}"
+            )
         if len(image.getbands()) != 1:
             raise PhotoError(f"{name}: mode {image.mode}; a label image has one channel (8 or 16 bits, or a palette)")
         labels = np.asarray(_square(image, size, Image.Resampling.NEAREST))
@@ -208,7 +211,9 @@ def _licences(folder: Path) -> dict[str, str]:
     """Licences by file name from a `SOURCES.csv` with columns `file` and `licence`, where there is one."""
     try:
         with (folder / "SOURCES.csv").open(encoding="utf-8", newline="") as file:
-            return {row["file"]: row["licence"] for row in csv.DictReader(file) if row.get("file") and row.get("licence")}
+            return {
+                row["file"]: row["licence"] for row in csv.DictReader(file) if row.get("file") and row.get("licence")
+            }
     except (OSError, ValueError, csv.Error):
         return {}
 
@@ -220,14 +225,14 @@ def _bundled() -> Iterator[tuple[Path, str, str | None]]:
             yield Path(spec.origin).parent / folder / name, f"{package} (bundled)", licence
 
 
-def png(array: npt.NDArray[np.generic]) -> bytes:
+def png(array: npt.NDArray[Any]) -> bytes:
     """Lossless PNG of (H, W, 3) uint8 RGB, (H, W) uint8, or (H, W) uint16."""
     buffer = io.BytesIO()
     Image.fromarray(array).save(buffer, "PNG", compress_level=3)
     return buffer.getvalue()
 
 
-def from_png(data: bytes) -> npt.NDArray[np.generic]:
+def from_png(data: bytes) -> npt.NDArray[Any]:
     """The array that `png` was given."""
     with Image.open(io.BytesIO(data)) as image:
-        return np.asarray(image)
+        return np.array(image)

@@ -29,7 +29,7 @@ def segment(rgb: npt.NDArray[np.uint8], *, scale: float, sigma: float, min_size:
     Returns:
         (H, W) int32 labels. Larger `scale` gives larger segments; `sigma` smooths first; `min_size` is in pixels.
     """
-    return felzenszwalb(rgb, scale=scale, sigma=sigma, min_size=min_size).astype(np.int32)
+    return np.asarray(felzenszwalb(rgb, scale=scale, sigma=sigma, min_size=min_size), dtype=np.int32)
 
 
 def largest(labels: Labels, count: int) -> list[Region]:

@@ -25,7 +25,12 @@ TABLES: dict[str, pa.Schema] = {
             _field("photo_id", _TEXT, "file name and the first 8 hex digits of the file's SHA-256"),
             _field("name", _TEXT, "file name"),
             _field("source", _TEXT, "where it was read: the path as given, or the package that bundles it"),
-            _field("licence", _TEXT, "licence, where a SOURCES.csv beside the photo or the package names one", nullable=True),
+            _field(
+                "licence",
+                _TEXT,
+                "licence, where a SOURCES.csv beside the photo or the package names one",
+                nullable=True,
+            ),
             _field("sha256", _TEXT, "SHA-256 of the file (of the pixels, for an array)"),
             _field("original_width", _INT, "pixels, after EXIF orientation"),
             _field("original_height", _INT, "pixels, after EXIF orientation"),
@@ -46,7 +51,9 @@ TABLES: dict[str, pa.Schema] = {
             _field("region_pixels", _INT, "|C|: pixels of the attacked region"),
             _field("n_pixels", _INT, "N: pixels of the crop"),
             _field("success", _FLAG, "whether the 8-bit image is classified as the target: then it is a case"),
-            _field("outcome", _TEXT, "success, stalled (no progress for `patience` iterations) or exhausted (`iterations`)"),
+            _field(
+                "outcome", _TEXT, "success, stalled (no progress for `patience` iterations) or exhausted (`iterations`)"
+            ),
             _field("iterations", _INT, "BIM steps taken"),
             _field("linf", _SMALL, "largest change of a channel, in 1/255"),
             _field("l2", _REAL, "Euclidean norm of the change, channels in 0..1"),
@@ -81,8 +88,8 @@ TABLES: dict[str, pa.Schema] = {
             _field(
                 "png",
                 pa.binary(),
-                "lossless PNG: RGB (photo, adversarial), 16-bit label map (segments), or 8-bit entry map: the smallest n "
-                "for which the pixel is in P_n, 0 where it never is",
+                "lossless PNG: RGB (photo, adversarial), 16-bit label map (segments), or 8-bit entry map: the smallest "
+                "n for which the pixel is in P_n, 0 where it never is",
             ),
         ]
     ),

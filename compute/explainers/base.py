@@ -103,7 +103,7 @@ def register(name: str, *, baseline: bool = False) -> Callable[[Explain], Explai
 
 
 def resolve(names: Sequence[str]) -> list[Explainer]:
-    """Explainers by registered name or as `MODULE:NAME`, where NAME is a function of a task or a class without arguments.
+    """Explainers by registered name, or as `MODULE:NAME`: a function of a task, or a class without arguments.
 
     Raises:
         InputError: an unknown name, a module that does not import, a name given twice, or none at all.

@@ -50,7 +50,7 @@ class GuidedReLU(TorchFunctionMode):
         self.guided = 0
         self.other = 0
 
-    def __torch_function__(  # noqa: D105
+    def __torch_function__(
         self,
         func: Callable[..., Any],
         types: Iterable[type],

@@ -17,7 +17,7 @@ from compute.explainers.base import Superpixels, Task, register
 
 KERNEL_WIDTH = 0.25
 QUICKSHIFT = {"kernel_size": 4, "max_dist": 200, "ratio": 0.2, "rng": 42}
-"""lime's parameters. lime drops its own seed on the way to scikit-image, which then uses 42, whatever lime was given."""
+"""lime's parameters. lime drops its own seed on the way to scikit-image, which then uses 42."""
 
 Reals = npt.NDArray[np.float64]
 
@@ -32,7 +32,7 @@ def hidden_image(image: Reals, segments: npt.NDArray[np.integer]) -> Reals:
     flat = segments.ravel()
     pixels = np.bincount(flat)
     means = [np.bincount(flat, weights=image[..., c].ravel()) / pixels for c in range(3)]
-    return np.stack(means, axis=-1)[segments]
+    return np.asarray(np.stack(means, axis=-1)[segments])
 
 
 @torch.inference_mode()

@@ -1,0 +1,238 @@
+"""The `wolfspider` command."""
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from compute.config import PROFILES, configure
+from compute.errors import InputError
+from compute.store import Store, open_store
+
+app = typer.Typer(
+    name="wolfspider",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="Ground truth for explainers: attack one region of a photo until the network sees a wolf spider, "
+    "then check which explainer points at that region.",
+    epilog="Begin with [bold]wolfspider sweep --profile quick[/], then [bold]wolfspider report data/store[/].",
+)
+out, err = Console(), Console(stderr=True)
+
+StoreArgument = Annotated[Path, typer.Argument(help="Folder of a published store.", show_default=False)]
+_INPUT, _ATTACK, _EXPLAIN, _RUN = "What is attacked", "How it is attacked", "How it is explained", "How it runs"
+
+
+def _given(help_: str, panel: str, *names: str, **more: Any) -> Any:
+    """An option that only counts when it is given: its default comes from the configuration."""
+    return typer.Option(*names, help=help_, rich_help_panel=panel, show_default=False, **more)
+
+
+@app.command()
+def sweep(
+    more_photos: Annotated[
+        list[str] | None, typer.Argument(metavar="[PHOTOS]...", help="More photos or folders.")
+    ] = None,
+    photos: Annotated[
+        list[str] | None, _given("Folder or file, again and again; default: the bundled photos.", _INPUT)
+    ] = None,
+    profile: Annotated[str | None, _given(f"Sizes of the experiment: {', '.join(PROFILES)} (default).", _RUN)] = None,
+    config: Annotated[Path | None, _given("TOML file with any of these options (regions = 4 ...).", _RUN)] = None,
+    classifier: Annotated[
+        str | None, _given("efficientnet_lite0 (default), inception_v3, any torchvision name, or timm:NAME.", _INPUT)
+    ] = None,
+    weights: Annotated[str | None, _given("State dict instead of the classifier's own weights.", _INPUT)] = None,
+    target: Annotated[str | None, _given("Class to aim at, name or index (default: wolf spider).", _ATTACK)] = None,
+    explainers: Annotated[
+        str | None, _given("Comma-separated; your own is MODULE:NAME (default: all four).", _EXPLAIN)
+    ] = None,
+    regions: Annotated[int | None, _given("Largest segments to attack per photo (default: 10).", _INPUT)] = None,
+    scale: Annotated[float | None, _given("Felzenszwalb's scale (default: 100).", _INPUT)] = None,
+    sigma: Annotated[float | None, _given("Felzenszwalb's smoothing, pixels (default: 0.8).", _INPUT)] = None,
+    min_size: Annotated[int | None, _given("Felzenszwalb's smallest segment, pixels (default: 100).", _INPUT)] = None,
+    step: Annotated[int | None, _given("BIM step in 1/255 (default: 4).", _ATTACK)] = None,
+    iterations: Annotated[int | None, _given("Most BIM steps (default: 150).", _ATTACK)] = None,
+    patience: Annotated[
+        int | None, _given("Steps within which the target's log-probability must rise (default: 20).", _ATTACK)
+    ] = None,
+    progress: Annotated[float | None, _given("... by this much, in nats (default: 0.1).", _ATTACK)] = None,
+    budget: Annotated[int | None, _given("Largest change of a channel in 1/255 (default: 255, none).", _ATTACK)] = None,
+    confidence: Annotated[
+        float | None, _given("Least probability of the target (default: 0, it need only win).", _ATTACK)
+    ] = None,
+    lime_samples: Annotated[
+        int | None, _given("Perturbed images per LIME explanation (default: 1000).", _EXPLAIN)
+    ] = None,
+    seed: Annotated[int | None, _given("Seed of all randomness (default: 0).", _RUN)] = None,
+    batch: Annotated[int | None, _given("Images per pass (default: by kind of device).", _RUN)] = None,
+    group: Annotated[
+        int | None, _given("Photos whose attacks share batches (default: by kind of device).", _RUN)
+    ] = None,
+    engine: Annotated[str | None, _given("auto (default), eager or compiled.", _RUN)] = None,
+    precision: Annotated[str | None, _given("Of LIME's passes: float32 (default), bfloat16 or float16.", _RUN)] = None,
+    device: Annotated[str | None, _given("auto (default), cpu, cuda or cuda:N.", _RUN)] = None,
+    out_: Annotated[str | None, _given("Folder of the store (default: data/store).", _RUN, "--out")] = None,
+    shard: Annotated[
+        str, typer.Option(help="i/n: only the i-th of n shares; join them with publish.", rich_help_panel=_RUN)
+    ] = "1/1",
+) -> None:
+    """Photos in, store out: segment, attack, explain and score. An interrupted sweep goes on where it stopped."""
+    given = {k: v for k, v in locals().items() if v is not None}
+    for name in ("more_photos", "profile", "config", "shard", "out_"):
+        given.pop(name, None)
+    paths = [*(photos or []), *(more_photos or [])]
+    given |= {"photos": tuple(paths)} if paths else {}
+    given |= (
+        {"explainers": tuple(filter(None, map(str.strip, explainers.split(","))))} if explainers is not None else {}
+    )
+    given |= {"out": out_} if out_ is not None else {}
+    configuration = configure(profile=profile, file=config, options=given)
+    share = _shard(shard)
+    from compute.sweep import run_sweep
+
+    with _bars() as advance:
+        store = run_sweep(configuration, shard=share, progress=advance)
+    if store is None:
+        out.print(f"Shard {shard} is done; when all are: wolfspider publish {configuration.out}", soft_wrap=True)
+    else:
+        _print_report(store)
+
+
+@app.command()
+def publish(folder: Annotated[Path, typer.Argument(help="--out of the sweep.", show_default=False)]) -> None:
+    """Join the finished shards of a sweep into its store."""
+    from compute.run import publish as join
+
+    _print_report(join(folder))
+
+
+@app.command()
+def report(store: StoreArgument, json_: Annotated[bool, typer.Option("--json", help="As JSON.")] = False) -> None:
+    """Table 1 of the paper from a store: mean ranks, scores, intervals, and the answers to R1 and R2."""
+    opened = open_store(store)
+    if json_:
+        from compute.report import report as figures
+
+        print(json.dumps(figures(opened).as_json(), indent=1))
+    else:
+        _print_report(opened)
+
+
+@app.command()
+def show(
+    store: StoreArgument, verify: Annotated[bool, typer.Option(help="Recompute the checksums of all tables.")] = False
+) -> None:
+    """What is in a store: counts, configuration, versions, time per stage, failures with their reasons."""
+    opened = open_store(store)
+    if verify and (damaged := opened.damaged()):
+        raise InputError(f"{store}: damaged tables: {', '.join(damaged)}")
+    manifest = opened.manifest
+    sections: dict[str, dict[str, Any]] = {
+        "Rows": {table: f"{entry['rows']:,}" for table, entry in manifest["tables"].items()},
+        "Run": {k: manifest[k] for k in ("created", "config_hash", "sizes")},
+        "Classifier": manifest["classifier"]
+        | {"target": f"{manifest['target']['name']} ({manifest['target']['index']})"},
+        "Configuration": manifest["config"],
+        "Device": manifest["device"],
+        "Versions": manifest["environment"],
+        "Seconds by stage": manifest["seconds"],
+    }
+    for title, values in sections.items():
+        table = Table(title=title, show_header=False, title_justify="left", box=None, padding=(0, 2))
+        for name, value in values.items():
+            table.add_row(name, ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value))
+        out.print(table)
+    with opened.connect() as connection:
+        failures = connection.execute("from failures").fetchall()
+    table = Table(
+        title=f"Failures and skipped photos: {len(failures)}", title_justify="left", show_header=bool(failures)
+    )
+    for column in ("Stage", "Photo", "Case", "Explainer", "Reason"):
+        table.add_column(column)
+    for row in failures:
+        table.add_row(*[_plain(value) for value in row])
+    out.print(table)
+    if verify:
+        out.print("All checksums match.")
+
+
+@app.command(name="list")
+def list_() -> None:
+    """The classifiers, explainers and profiles that are known."""
+    import torchvision
+
+    from compute.classifiers import CLASSIFIERS
+    from compute.explainers import EXPLAINERS
+
+    others = [n for n in torchvision.models.list_models(module=torchvision.models) if n not in CLASSIFIERS]
+    out.print("[bold]Classifiers[/]", ", ".join(CLASSIFIERS))
+    out.print("  torchvision:", ", ".join(others))
+    out.print("  timm: timm:NAME, for example timm:resnet50 (weights are downloaded, or given with --weights)")
+    named = [f"{e.name} (baseline)" if e.baseline else e.name for e in EXPLAINERS.values()]
+    out.print("[bold]Explainers[/]", ", ".join(named), "\n  your own: MODULE:NAME")
+    out.print("[bold]Profiles[/]")
+    for name, values in PROFILES.items():
+        out.print(f"  {name}:", ", ".join(f"{k} = {v}" for k, v in values.items()))
+
+
+def _print_report(store: Store) -> None:
+    from compute.report import as_table
+    from compute.report import report as figures
+
+    out.print(as_table(figures(store)))
+    out.print(f"Store: {store.path}", soft_wrap=True, highlight=False)
+
+
+def _plain(value: object) -> str:
+    """A value from a store as text that rich does not interpret."""
+    return "" if value is None else str(value).replace("[", "\\[")
+
+
+def _shard(text: str) -> tuple[int, int]:
+    try:
+        index, count = map(int, text.split("/"))
+    except ValueError:
+        index, count = 0, 0
+    if not 1 <= index <= count:
+        raise InputError(f"--shard {text}: give i/n with 1 <= i <= n, for example 1/4")
+    return index, count
+
+
+@contextmanager
+def _bars() -> Iterator[Any]:
+    """Progress bars, one a stage, on standard error; nothing where that is not a terminal."""
+    columns = (TextColumn("{task.description:>8}"), BarColumn(), MofNCompleteColumn(), TextColumn("photos"))
+    times = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(elapsed_when_finished=False))
+    with Progress(*columns, *times, console=err, disable=not err.is_terminal) as bars:
+        tasks: dict[str, Any] = {}
+
+        def advance(stage: str, done: float, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(stage, total=total)
+            bars.update(tasks[stage], completed=round(done, 2))
+
+        yield advance
+
+
+def main() -> None:
+    """Run the command; errors that users are meant to read end it with status 2, Ctrl-C with 130."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        app(standalone_mode=True)
+    except InputError as error:
+        err.print(f"wolfspider: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        err.print("stopped; what is finished is kept, and the same command goes on from there")
+        raise SystemExit(130) from None
+    except BrokenPipeError:
+        os._exit(1)
