@@ -1,0 +1,192 @@
+"""Which cases, in which order: one frozen value that lives in the URL. Its SQL is in `matching.py`.
+
+Every range is half-open, `low <= x < high`, so that the bars of a histogram share no case; leave `high` away for
+the last one. A link from an aggregate to its cases is `Selection(...).to_params()`.
+"""
+
+import math
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+MEASURES = ("jaccard", "hamming")
+SIZES = ("best", "mean", *(str(n) for n in range(1, 21)))
+GRADIENTS = ("saliency", "guided_backprop")
+MISSED = {"jaccard": 0.25, "hamming": 0.75}
+"""Score below which an explanation counts as a miss in the questions, by measure."""
+
+RANGES = {
+    "score": ("low", "high"),
+    "region_share": ("min_share", "max_share"),
+    "target_confidence": ("min_conf", "max_conf"),
+    "linf": ("min_linf", "max_linf"),
+}
+"""Columns that can be limited to a range: the names of its two ends."""
+
+ORDERS = {
+    "high": ("Highest score", "score desc"),
+    "low": ("Lowest score", "score asc"),
+    "large": ("Largest region", "region_share desc"),
+    "small": ("Smallest region", "region_share asc"),
+    "sure": ("Most confident target", "target_confidence desc"),
+    "weak": ("Weakest attack", "linf asc"),
+    "strong": ("Strongest attack", "linf desc"),
+    "photo": ("Photo and region", "photo_name asc, region_rank asc"),
+}
+"""Orders by name: (label, SQL over `matching.PER_CASE`)."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """A ready-made question: its words, condition and order in SQL; of each group in `needs` the store has one."""
+
+    title: str
+    words: str
+    condition: str
+    order: str
+    needs: tuple[tuple[str, ...], ...] = ()
+
+
+QUESTIONS = {
+    "lime-misses": Question(
+        "LIME misses, gradients find it",
+        "A gradient explainer scores higher than LIME; the widest gap comes first.",
+        "gradient > lime",
+        "gradient - lime desc",
+        (("lime",), GRADIENTS),
+    ),
+    "everyone-misses": Question(
+        "Everyone misses", "No ranked explainer reaches {missed}; the worst comes first.", "top < $missed", "top asc"
+    ),
+    "closest": Question(
+        "Closest calls",
+        "The smallest lead of the best explainer over the second best comes first.",
+        "second is not null",
+        "top - second asc",
+    ),
+    "disagreement": Question(
+        "Largest disagreement",
+        "The widest gap between the best and the worst ranked explainer comes first.",
+        "second is not null",
+        "top - bottom desc",
+    ),
+    "worse-than-random": Question(
+        "Worse than random",
+        "The chosen explainer scores lower than the random baseline; the widest gap comes first.",
+        "score < chance",
+        "chance - score desc",
+        (("random",),),
+    ),
+}
+
+
+def questions(explainers: Collection[str]) -> dict[str, Question]:
+    """The questions that a store with these explainers can answer."""
+    return {k: q for k, q in QUESTIONS.items() if all(any(e in explainers for e in some) for some in q.needs)}
+
+
+@dataclass(frozen=True)
+class Selection:
+    """A filter over cases and their order; "" and None are no limit.
+
+    `explainer`, `measure` and `n` say which score is meant: at the best n, the mean over n, or one n. `rank` is the
+    explainer's rank at that one n. `winner` and `loser` ask that the one scores higher than the other.
+    """
+
+    explainer: str
+    measure: str = "jaccard"
+    n: str = "best"
+    question: str = ""
+    photo: str = ""
+    clean: str = ""
+    low: float | None = None
+    high: float | None = None
+    min_share: float | None = None
+    max_share: float | None = None
+    min_conf: float | None = None
+    max_conf: float | None = None
+    min_linf: float | None = None
+    max_linf: float | None = None
+    winner: str = ""
+    loser: str = ""
+    rank: float | None = None
+    order: str = ""
+
+    def to_params(self) -> dict[str, str]:
+        """Query parameters, defaults left out; `parse` reads them back."""
+        given = {f.name: getattr(self, f.name) for f in fields(self)}
+        usual = {f.name: f.default for f in fields(self)}
+        return {
+            k: _shortest(v) if isinstance(v, float) else str(v)
+            for k, v in given.items()
+            if v is not None and v != usual[k]
+        }
+
+    def but(self, **changes: Any) -> "Selection":
+        """A copy with some fields changed; what no longer makes sense falls away."""
+        new = replace(self, **changes)
+        if not (new.winner and new.loser):
+            new = replace(new, winner="", loser="")
+        return new if new.n.isdigit() else replace(new, rank=None)
+
+    def active(self) -> list[tuple[str, ...]]:
+        """The limits in force: groups of fields that stand or fall together."""
+        groups = [*RANGES.values(), ("question",), ("photo",), ("clean",), ("winner", "loser"), ("rank",)]
+        return [group for group in groups if any(getattr(self, name) not in ("", None) for name in group)]
+
+    def without(self, group: Collection[str]) -> "Selection":
+        """A copy with a group of limits lifted."""
+        usual: dict[str, Any] = {f.name: f.default for f in fields(self)}
+        return replace(self, **{name: usual[name] for name in group})
+
+
+def parse(params: Mapping[str, str], choices: Mapping[str, Collection[str]]) -> tuple[Selection, list[str]]:
+    """Read a selection from query parameters, which are untrusted.
+
+    Args:
+        params: As in the URL; names that are not fields of `Selection` are left alone.
+        choices: What the store knows: "explainer" (not empty, the default first), "photo" and "clean".
+
+    Returns:
+        The selection, and the names of the parameters that made no sense and were ignored.
+    """
+    allowed: dict[str, Collection[str]] = {
+        **choices,
+        "winner": choices["explainer"],
+        "loser": choices["explainer"],
+        "measure": MEASURES,
+        "n": SIZES,
+        "question": questions(choices["explainer"]),
+        "order": ORDERS,
+    }
+    found: dict[str, Any] = {"explainer": next(iter(choices["explainer"]))}
+    ignored = []
+    for name in (f.name for f in fields(Selection) if params.get(f.name)):
+        value = params[name]
+        if name in allowed:
+            if value in allowed[name]:
+                found[name] = value
+            else:
+                ignored.append(name)
+        elif (number := _number(value)) is not None:
+            found[name] = number
+        else:
+            ignored.append(name)
+    asked = Selection(**found)
+    kept = asked.but()
+    return kept, ignored + [name for name in asked.to_params() if name not in kept.to_params()]
+
+
+def _number(text: str) -> float | None:
+    if not re.fullmatch(r"-?\d{0,9}\.?\d{0,17}(e-?\d{1,2})?", text):
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _shortest(value: float) -> str:
+    return repr(int(value)) if value.is_integer() else repr(value)
