@@ -1,0 +1,1 @@
+"""The pages, one file each; the file name is the page's path in the URL."""

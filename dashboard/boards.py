@@ -1,0 +1,138 @@
+"""Stores as the pages see them: found under a path, opened once per process, queried by one cursor a use."""
+
+import hashlib
+import os
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from types import FunctionType
+from typing import Any, Concatenate, ParamSpec
+
+import duckdb
+import pandas as pd
+import streamlit as st
+
+from compute.errors import InputError
+from compute.store import MANIFEST, Store, open_store
+from dashboard import STORES_VARIABLE
+
+_HEAVY_VIEWS = ("cases", "complete_cases", "ranks", "photo_sums", "case_scores")
+_P = ParamSpec("_P")
+
+
+@dataclass(frozen=True, eq=False)
+class Board:
+    """An opened store with its in-memory tables; shared by all visitors, so nothing here may change.
+
+    Attributes:
+        name: the store's folder, as in the URL.
+        key: SHA-256 of the manifest; another run has another key.
+        store: the checked store.
+    """
+
+    name: str
+    key: str
+    store: Store
+    _base: duckdb.DuckDBPyConnection
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """The manifest as published."""
+        return self.store.manifest
+
+    @property
+    def explainers(self) -> list[str]:
+        """All explainers in the order of the manifest, baselines included."""
+        return [e["name"] for e in self.manifest["explainers"]]
+
+    @property
+    def ranked(self) -> list[str]:
+        """Explainers that take part in the ranks."""
+        return [e["name"] for e in self.manifest["explainers"] if not e["baseline"]]
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """A cursor of its own for the calling thread; close it after use."""
+        return self._base.cursor()
+
+    def query(self, sql: str, params: Sequence[object] = ()) -> pd.DataFrame:
+        """Run a parametrised query over the store's tables and views (compute/views.sql, dashboard/tables.sql)."""
+        with self.cursor() as cursor:
+            return cursor.execute(sql, list(params)).df()
+
+    def image(self, owner: str, kind: str) -> bytes | None:
+        """PNG bytes of an image (compute/schema.py, `images`); None where there is none or it cannot be read."""
+        with self.cursor() as cursor:
+            try:
+                row = cursor.execute("select png from images where owner = ? and kind = ?", [owner, kind]).fetchone()
+            except duckdb.Error:
+                return None
+        return bytes(row[0]) if row else None
+
+
+def find(path: Path) -> dict[str, Path]:
+    """Stores by name: the path itself, or else its direct subfolders, sorted; empty where there is none."""
+    try:
+        if _looks_like_store(path):
+            return {path.resolve().name: path}
+        return {p.name: p for p in sorted(path.iterdir()) if _looks_like_store(p)}
+    except OSError:
+        return {}
+
+
+def root() -> Path:
+    """Where this dashboard looks for stores."""
+    return Path(os.environ.get(STORES_VARIABLE, "data"))
+
+
+def open_board(name: str, path: Path) -> Board:
+    """The board of a store, opened once per process and manifest.
+
+    Raises:
+        InputError: not a usable store.
+    """
+    try:
+        key = hashlib.sha256((path / MANIFEST).read_bytes()).hexdigest()
+    except OSError:
+        key = ""
+    return _open(name, str(path), key)
+
+
+@st.cache_resource(show_spinner="Opening the store …", max_entries=16)
+def _open(name: str, path: str, key: str) -> Board:
+    store = open_store(path)
+    try:
+        base = store.connect()
+        for view in _HEAVY_VIEWS:  # too slow as views for millions of scores; the names stay those of compute/views.sql
+            base.execute(f"create table table_{view} as from {view}")
+            base.execute(f"drop view {view}")
+            base.execute(f"alter table table_{view} rename to {view}")
+        base.execute(resources.files("dashboard").joinpath("tables.sql").read_text())
+    except duckdb.Error as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{path}: the tables cannot be read ({reason}); publish the store again") from error
+    return Board(name, key, store, base)
+
+
+def current() -> Board:
+    """The board that app.py chose for this run of the page."""
+    board: Board = st.session_state["board"]
+    return board
+
+
+def cached(query: Callable[Concatenate[Board, _P], pd.DataFrame], board: Board, *args: Hashable) -> pd.DataFrame:
+    """The result of a query function, computed once per store and arguments."""
+    return _cached(query, board, args)
+
+
+@st.cache_data(
+    show_spinner=False,
+    max_entries=512,
+    hash_funcs={Board: lambda board: board.key, FunctionType: lambda query: f"{query.__module__}.{query.__qualname__}"},
+)
+def _cached(query: Callable[..., pd.DataFrame], board: Board, args: tuple[Hashable, ...]) -> pd.DataFrame:
+    return query(board, *args)
+
+
+def _looks_like_store(path: Path) -> bool:
+    return (path / MANIFEST).is_file() or (path / "run.json").is_file()

@@ -1,0 +1,5 @@
+"""Page: case."""
+
+import streamlit as st
+
+st.title("case")

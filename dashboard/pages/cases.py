@@ -1,0 +1,5 @@
+"""Page: cases."""
+
+import streamlit as st
+
+st.title("cases")

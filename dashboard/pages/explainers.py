@@ -1,0 +1,8 @@
+"""Page: explainers."""
+
+import streamlit as st
+
+from dashboard import boards
+
+board = boards.current()
+st.title("explainers")

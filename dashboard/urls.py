@@ -1,0 +1,66 @@
+"""Pages and their filters in the URL: read with checks, written as links that keep the store."""
+
+from collections.abc import Sequence
+from urllib.parse import urlencode
+
+import streamlit as st
+
+PAGES = {
+    "overview": ("Overview", ":material/leaderboard:"),
+    "explainers": ("Explainers", ":material/compare_arrows:"),
+    "cases": ("Cases", ":material/grid_view:"),
+    "case": ("Case", ":material/image_search:"),
+    "attacks": ("Attacks", ":material/target:"),
+    "run": ("Run", ":material/receipt_long:"),
+}
+"""Page path to title and icon; the file is pages/PATH.py."""
+
+Value = str | int | float
+
+
+def text(name: str, default: str = "") -> str:
+    """A query parameter as it stands; validate it by lookup before use."""
+    return st.query_params.get(name, default)
+
+
+def choice(name: str, options: Sequence[str], default: str) -> str:
+    """A query parameter that must be one of the options; the default where it is not."""
+    value = text(name)
+    return value if value in options else default
+
+
+def number(name: str, low: float, high: float) -> float | None:
+    """A finite number within the bounds; None where absent or not one."""
+    try:
+        value = float(text(name))
+    except ValueError:
+        return None
+    return value if low <= value <= high else None
+
+
+def integer(name: str, low: int, high: int) -> int | None:
+    """A whole number within the bounds; None where absent or not one."""
+    value = number(name, low, high)
+    return int(value) if value is not None and value == int(value) else None
+
+
+def with_store(**params: Value | None) -> dict[str, str]:
+    """Query parameters as text, those that are None left out, with the store of this visit."""
+    given = {"store": st.query_params.get("store"), **params}
+    return {
+        name: f"{value:g}" if isinstance(value, float) else str(value)
+        for name, value in given.items()
+        if value is not None
+    }
+
+
+def link(page: str, **params: Value | None) -> str:
+    """A relative URL of a page with its filters."""
+    path = "" if page == "overview" else page
+    query = urlencode(with_store(**params))
+    return f"/{path}?{query}" if query else f"/{path}"
+
+
+def go(page: str, **params: Value | None) -> None:
+    """Leave for a page with its filters."""
+    st.switch_page(f"pages/{page}.py", query_params=with_store(**params))

@@ -1,0 +1,211 @@
+"""Make a synthetic store of any number of cases: `python tests/make_store.py OUT --cases 60000`.
+
+Photos repeat a few made templates, so that millions of scores take seconds; scores always fit the stored entry maps.
+"""
+
+import argparse
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from compute.photos import png
+from compute.schema import BLOB_ROW_GROUP, N_SIZES, SCHEMA_VERSION, TABLES
+from compute.store import sha256_file
+
+SKILL = {"saliency": 0.5, "guided_backprop": 1.0, "lime": 2.0, "random": 0.0}
+CLASSES = ("daisy", "espresso", "palace", "Egyptian cat", "missile", "tabby", "castle", "rugby ball")
+TARGET = (77, "wolf spider")
+REGIONS = 10
+Rows = dict[str, list[dict[str, Any]]]
+
+
+@dataclass(frozen=True)
+class Template:
+    """A made photo with its attempts; ids are filled in when it is used."""
+
+    photo: dict[str, Any]
+    images: dict[str, bytes]
+    attempts: list[dict[str, Any]]
+    explained: list[dict[str, Any]]
+
+
+def make_store(
+    out: Path, *, cases: int = 24, size: int = 64, seed: int = 0, explainers: tuple[str, ...] = tuple(SKILL)
+) -> Path:
+    """Write a store with at least `cases` cases (whole photos) of (size, size) crops; returns its folder."""
+    out.mkdir(parents=True, exist_ok=True)
+    templates = [
+        _template(np.random.default_rng([seed, i]), size, explainers) for i in range(min(40, max(2, cases // 6)))
+    ]
+    writers = {
+        name: pq.ParquetWriter(out / f"{name}.parquet", schema, compression="zstd") for name, schema in TABLES.items()
+    }
+    counts = dict.fromkeys(TABLES, 0)
+    rows: Rows = {name: [] for name in TABLES}
+    made, photo = 0, 0
+    while made < cases:
+        made += _use(rows, templates[photo % len(templates)], f"made-{photo:05d}")
+        photo += 1
+        if photo % 500 == 0 or made >= cases:
+            if made >= cases:
+                rows["failures"] = [_failure()]
+            _flush(rows, writers, counts)
+    for writer in writers.values():
+        writer.close()
+    (out / "manifest.json").write_text(json.dumps(_manifest(out, counts, size, seed, explainers), indent=1))
+    return out
+
+
+def _use(rows: Rows, template: Template, photo_id: str) -> int:
+    rows["photos"].append({**template.photo, "photo_id": photo_id, "name": f"{photo_id}.jpg"})
+    rows["images"] += [{"owner": photo_id, "kind": kind, "png": data} for kind, data in template.images.items()]
+    for attempt, explained in zip(template.attempts, template.explained, strict=True):
+        case_id = f"{photo_id}-r{attempt['region_rank']:02d}"
+        rows["attempts"].append({**attempt, "photo_id": photo_id, "case_id": case_id})
+        rows["images"] += [{"owner": case_id, "kind": kind, "png": data} for kind, data in explained["images"].items()]
+        for table in ("explanations", "scores"):
+            rows[table] += [{**row, "case_id": case_id} for row in explained[table]]
+    return sum(attempt["success"] for attempt in template.attempts)
+
+
+def _flush(rows: Rows, writers: dict[str, Any], counts: dict[str, int]) -> None:
+    for name, schema in TABLES.items():
+        if rows[name]:
+            table = pa.Table.from_pylist(rows[name], schema=schema)
+            writers[name].write_table(table, row_group_size=BLOB_ROW_GROUP if name == "images" else 100_000)
+            counts[name] += len(rows[name])
+            rows[name] = []
+
+
+def _template(rng: np.random.Generator, size: int, explainers: tuple[str, ...]) -> Template:
+    y, x = np.mgrid[:size, :size]
+    centres = rng.uniform(0, size, (14, 2))
+    labels = np.argmin((y[..., None] - centres[:, 0]) ** 2 + (x[..., None] - centres[:, 1]) ** 2, axis=-1)
+    rgb = rng.uniform(30, 220, (14, 3))[labels] + 25 * np.sin((x + y)[..., None] / size * 9)
+    rgb = np.clip(rgb, 0, 255).astype(np.uint8)
+    sizes = np.bincount(labels.ravel(), minlength=14)
+    index = int(rng.integers(len(CLASSES)))
+    photo = {
+        "source": "made", "licence": "CC0-1.0", "sha256": "0" * 64, "original_width": 640, "original_height": 480,
+        "size": size, "segments": 14, "hand_drawn": False, "clean_index": 100 + index, "clean_class": CLASSES[index],
+        "clean_confidence": float(rng.uniform(0.2, 0.99)),
+    }  # fmt: skip
+    attempts, explained = [], []
+    for rank, segment in enumerate(np.argsort(-sizes)[:REGIONS], start=1):
+        region = labels == segment
+        success = bool(rng.random() < 1 - 0.04 * rank)
+        attempts.append(_attempt(rng, rank, int(segment), region, success))
+        noise = rng.integers(-6, 7, rgb.shape) * region[..., None]
+        images = {"adversarial": png(np.clip(rgb + noise, 0, 255).astype(np.uint8))}
+        explained.append(
+            _explain(rng, region, explainers, images)
+            if success
+            else {"images": images, "explanations": [], "scores": []}
+        )
+    return Template(photo, {"photo": png(rgb), "segments": png(labels.astype(np.uint16))}, attempts, explained)
+
+
+def _attempt(
+    rng: np.random.Generator, rank: int, segment: int, region: npt.NDArray[np.bool_], success: bool
+) -> dict[str, Any]:
+    confidence = float(rng.beta(2, 3)) if success else 0.01
+    return {
+        "region_rank": rank, "segment": segment, "region_pixels": int(region.sum()), "n_pixels": region.size,
+        "success": success, "outcome": "success" if success else str(rng.choice(["stalled", "exhausted"])),
+        "iterations": int(rng.integers(5, 150)), "linf": int(rng.integers(8, 200)), "l2": float(rng.uniform(2, 20)),
+        "clean_target_confidence": 1e-4, "target_confidence": confidence,
+        "final_index": TARGET[0] if success else 3, "final_class": TARGET[1] if success else "daisy",
+        "final_confidence": confidence if success else 0.5,
+    }  # fmt: skip
+
+
+def _explain(
+    rng: np.random.Generator, region: npt.NDArray[np.bool_], explainers: tuple[str, ...], images: dict[str, bytes]
+) -> dict[str, Any]:
+    """Entry maps that favour the region as strongly as the explainer's skill; LIME's are of square superpixels."""
+    size = region.shape[0]
+    cell = size // 8
+    squares = (np.arange(size) // cell)[:, None] * 8 + (np.arange(size) // cell)[None, :]
+    inside = np.bincount(squares.ravel(), region.ravel()) / np.bincount(squares.ravel())
+    order = np.argsort(-(SKILL["lime"] * inside + rng.normal(0, 0.4, inside.size)))[:N_SIZES]
+    entry_of = np.zeros(inside.size, np.uint8)
+    entry_of[order] = np.arange(1, N_SIZES + 1)
+    lime = entry_of[squares]
+    pixels = np.cumsum(np.bincount(lime.ravel(), minlength=N_SIZES + 1)[1:])
+    explanations, scores = [], []
+    for name in explainers:
+        entry = (
+            lime if name == "lime" else _ranked(rng, region, pixels, SKILL.get(name, 0.8) * rng.lognormal(-0.5, 0.8))
+        )
+        weights = np.sort(rng.exponential(0.1, N_SIZES))[::-1].round(4).tolist()
+        diagnostics = {"r2": 0.6, "superpixels": 64, "positive": 30, "weights": weights} if name == "lime" else {}
+        explanations.append({"explainer": name, "seconds": 0.1, "diagnostics": json.dumps(diagnostics)})
+        hits = np.cumsum(np.bincount(entry[region], minlength=N_SIZES + 1)[1:])
+        scores += [
+            {"explainer": name, "n": n, "pixels": int(pixels[n - 1]), "hits": int(hits[n - 1])}
+            for n in range(1, N_SIZES + 1)
+        ]
+        images = {**images, f"entry:{name}": png(entry)}
+    return {"images": images, "explanations": explanations, "scores": scores}
+
+
+def _ranked(
+    rng: np.random.Generator, region: npt.NDArray[np.bool_], pixels: npt.NDArray[np.integer], skill: float
+) -> npt.NDArray[np.uint8]:
+    order = np.argsort(-(skill * region.ravel() + rng.normal(0, 0.6, region.size)))
+    entry = np.zeros(region.size, np.uint8)
+    entry[order[: pixels[-1]]] = np.searchsorted(pixels, np.arange(pixels[-1]), side="right") + 1
+    return entry.reshape(region.shape)
+
+
+def _failure() -> dict[str, Any]:
+    reason = "not a readable image (cannot identify image file)"
+    return {"stage": "photo", "photo": "broken.jpg", "case_id": None, "explainer": None, "reason": reason}
+
+
+def _manifest(out: Path, counts: dict[str, int], size: int, seed: int, explainers: tuple[str, ...]) -> dict[str, Any]:
+    config = {
+        "classifier": "made", "target": TARGET[1], "explainers": list(explainers), "regions": REGIONS, "scale": 100.0,
+        "sigma": 0.8, "min_size": 100, "step": 4, "iterations": 150, "patience": 20, "progress": 0.1, "budget": 255,
+        "confidence": 0.0, "lime_samples": 1000, "seed": seed, "batch": 16, "group": 4, "engine": "eager",
+        "precision": "float32", "weights_sha256": "0" * 64,
+    }  # fmt: skip
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "wolfspider": "0.1.0",
+        "created": "2026-01-01T00:00:00+00:00",
+        "config": config,
+        "config_hash": hashlib.sha256(json.dumps(config).encode()).hexdigest(),
+        "environment": {"python": "3.11", "numpy": np.__version__},
+        "given": {"photos": [], "weights": None, "device": "auto"},
+        "device": {"kind": "cpu", "name": "made", "cores": 2},
+        "classifier": {"name": "made", "size": size, "classes": 1000, "weights_sha256": "0" * 64},
+        "target": {"index": TARGET[0], "name": TARGET[1]},
+        "explainers": [{"name": name, "baseline": name == "random"} for name in explainers],
+        "sizes": "lime",
+        "seconds": {"prepare": 1.0, "attack": 60.0, **dict.fromkeys(explainers, 5.0)},
+        "tables": {
+            name: {
+                "rows": rows,
+                "bytes": (out / f"{name}.parquet").stat().st_size,
+                "sha256": sha256_file(out / f"{name}.parquet"),
+            }
+            for name, rows in counts.items()
+        },
+    }
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--cases", type=int, default=600)
+    parser.add_argument("--size", type=int, default=64)
+    arguments = parser.parse_args()
+    print(make_store(arguments.out, cases=arguments.cases, size=arguments.size))
