@@ -1,5 +1,127 @@
-"""Page: case."""
+"""One case: what was attacked, where every explainer points, and whether that is right."""
 
+import pandas as pd
 import streamlit as st
 
-st.title("case")
+from dashboard import boards, casefile, export, filters, matching, theme, urls, viewer
+from dashboard.boards import Board
+from dashboard.casefile import CaseFile
+from dashboard.columns import score_bar
+from dashboard.selection import Selection
+
+
+def step_to(case_id: str) -> None:
+    """Go to another case of the selection."""
+    st.query_params["case"] = case_id
+
+
+def header(board: Board, selection: Selection, case_id: str, title: str) -> None:
+    """The title, the place within the selection, and the way to its neighbours."""
+    place = matching.neighbours(board.query, selection, case_id)
+    here, total, before, after = place or (0, 0, None, None)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.title(title, width="stretch", anchor=False)
+        for label, icon, shortcut, target in (
+            ("Previous", "chevron_left", "K", before),
+            ("Next", "chevron_right", "J", after),
+        ):
+            st.button(
+                label,
+                key=label,
+                icon=f":material/{icon}:",
+                icon_position="left" if target is before and shortcut == "K" else "right",
+                shortcut=shortcut,
+                disabled=target is None,
+                on_click=step_to,
+                args=(target,),
+            )
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        if place:
+            st.markdown(f"**{here:,}** of **{total:,}** cases · {filters.words(board, selection)}", width="content")
+        else:
+            st.markdown(f"Outside this selection: {filters.words(board, selection)}", width="content")
+        st.page_link(
+            "pages/cases.py",
+            label="All of them" if place else "To the selection",
+            icon=":material/grid_view:",
+            query_params=urls.with_store(**selection.to_params()),
+        )
+
+
+@st.fragment
+def pictures(board: Board, case: CaseFile, start: int) -> None:
+    """The viewer; n goes to the URL without running the rest of the page again."""
+    n = viewer.show(viewer.payload(board, case, start))
+    if n is not None and n != start:
+        st.query_params["at"] = str(n)
+
+
+def figures(board: Board, case: CaseFile) -> None:
+    """Best and mean scores in a table, and the download of the arrays."""
+    best = (
+        case.scores.sort_values(["jaccard", "n"], ascending=[False, True])
+        .groupby("explainer")
+        .head(1)
+        .set_index("explainer")
+    )
+    mean = case.scores.groupby("explainer")[["jaccard", "hamming", "rank_jaccard"]].mean()
+    rows = [e for e in board.explainers if e in best.index]
+    shown = pd.DataFrame(
+        {
+            "Explainer": [theme.explainer_name(e) for e in rows],
+            "Best Jaccard": best.loc[rows, "jaccard"].to_numpy(),
+            "at n": best.loc[rows, "n"].to_numpy(),
+            "Mean Jaccard": mean.loc[rows, "jaccard"].to_numpy(),
+            "Mean Hamming": mean.loc[rows, "hamming"].to_numpy(),
+            "Mean rank": mean.loc[rows, "rank_jaccard"].to_numpy(),
+            "Seconds": [case.explanations.get(e, {}).get("seconds") for e in rows],
+        }
+    )
+    st.subheader("Scores over all explanation sizes", anchor=False)
+    st.dataframe(
+        shown,
+        hide_index=True,
+        column_config={
+            "Best Jaccard": score_bar("Best Jaccard", theme.MEASURES["jaccard"].help),
+            "Mean Jaccard": score_bar("Mean Jaccard", theme.MEASURES["jaccard"].help),
+            "Mean Hamming": score_bar("Mean Hamming", theme.MEASURES["hamming"].help),
+            "Mean rank": st.column_config.NumberColumn(format="%.2f", help=theme.MEAN_RANK_HELP + " By Jaccard index."),
+            "Seconds": st.column_config.NumberColumn(format="%.2f", help="Wall time of the explanation."),
+        },
+    )
+    st.download_button(
+        "Arrays (.npz)",
+        lambda: export.case_npz(board, case),
+        file_name=f"{case.facts['case_id']}.npz",
+        mime="application/octet-stream",
+        icon=":material/download:",
+        on_click="ignore",
+        help="Both images, the region, every entry map and all scores, with a README, for numpy.load.",
+    )
+
+
+def main() -> None:
+    """One run of the page."""
+    board = boards.current()
+    selection, ignored = filters.read(board)
+    case_id = urls.text("case")
+    if not case_id:
+        first = matching.page(board.query, selection, size=1)
+        case_id = "" if first.empty else str(first["case_id"].iloc[0])
+    case = casefile.load(board, case_id) if case_id else "No case matches this selection."
+    if isinstance(case, str):
+        st.title("No such case" if case_id else "No case to show", anchor=False)
+        st.info(case, icon=":material/image_not_supported:")
+        st.page_link("pages/cases.py", label="Choose one among all cases", query_params=urls.with_store())
+        return
+    filters.note_ignored(ignored)
+    header(board, selection, case_id, case.name)
+    best = int(
+        case.scores.loc[case.scores["explainer"] == selection.explainer].sort_values("jaccard")["n"].iloc[-1:].max()
+        or 1
+    )
+    pictures(board, case, urls.integer("at", 1, 20) or best)
+    figures(board, case)
+
+
+main()

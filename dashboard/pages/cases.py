@@ -1,5 +1,202 @@
-"""Page: cases."""
+"""Cases: filter and rank them, as a gallery or a table, and take the selection away."""
 
+import math
+from functools import partial
+from typing import Any
+
+import pandas as pd
 import streamlit as st
 
-st.title("cases")
+from dashboard import boards, export, filters, matching, theme, urls
+from dashboard.boards import Board
+from dashboard.columns import percentage, score_bar
+from dashboard.selection import MISSED, QUESTIONS, Selection
+from dashboard.thumbnails import thumbnail
+from dashboard.trouble import plain
+
+GALLERY = 24
+TABLE = 1000
+"""Rows that the table shows at most; the downloads hold all."""
+
+
+def main() -> None:
+    """One run of the page."""
+    board = boards.current()
+    selection, ignored = filters.read(board)
+    st.title("Cases", anchor=False)
+    filters.note_ignored(ignored)
+    filters.question_widget(board, selection)
+    if selection.question:
+        st.caption(QUESTIONS[selection.question].words.format(missed=MISSED[selection.measure]))
+    filters.score_widgets(board, selection)
+    with st.sidebar:
+        filters.limit_widgets(board, selection)
+    total = matching.count(board.query, selection)
+    view = bar(board, selection, total)
+    if not total:
+        nothing(board, selection)
+    elif view == "table":
+        table(board, selection, total)
+    else:
+        gallery(board, selection, total)
+
+
+def bar(board: Board, selection: Selection, total: int) -> str:
+    """How many cases match, the limits to lift, the downloads, and the view: gallery or table."""
+    view = urls.choice("view", ("gallery", "table"), "gallery")
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown(f"#### {total:,} {'case' if total == 1 else 'cases'}", width="content")
+        for group in selection.active():
+            st.button(
+                plain(filters.group_words(board, selection, group)),
+                key=f"lift_{group[0]}",
+                icon=":material/close:",
+                help="Lift this limit",
+                on_click=filters.write,
+                args=(selection.without(group),),
+            )
+        st.space("stretch")
+        for kind, make in (("csv", export.table_csv), ("parquet", export.table_parquet)):
+            st.download_button(
+                {"csv": "CSV", "parquet": "Parquet"}[kind],
+                partial(make, board, selection),
+                file_name=f"{board.name}-cases.{kind}",
+                icon=":material/download:",
+                disabled=not total,
+                on_click="ignore",
+                help="All matching cases in this order, with their scores.",
+            )
+        st.session_state["cases_view"] = view
+        st.segmented_control(
+            "View",
+            ("gallery", "table"),
+            format_func={"gallery": ":material/grid_view:", "table": ":material/table_rows:"}.__getitem__,
+            key="cases_view",
+            label_visibility="collapsed",
+            required=True,
+            on_change=lambda: st.query_params.update(view=st.session_state["cases_view"]),
+        )
+    return view
+
+
+def nothing(board: Board, selection: Selection) -> None:
+    """No case matches: what to change so that some do."""
+    st.info("No case matches.", icon=":material/search_off:")
+    offers = matching.nearest(board.query, selection)
+    if offers:
+        st.markdown("The nearest filters that match:")
+    for group, other, total in offers:
+        what = f"without “{filters.group_words(board, selection, group)}”"
+        if other.active() == selection.active():
+            what = filters.group_words(board, other, group)
+        st.button(
+            plain(f"{what}: {total:,} {'case' if total == 1 else 'cases'}"),
+            key=f"nearest_{group[0]}",
+            icon=":material/arrow_forward:",
+            on_click=filters.write,
+            args=(other,),
+        )
+    everything = Selection(selection.explainer, selection.measure, selection.n)
+    st.button("Lift all limits", icon=":material/filter_alt_off:", on_click=filters.write, args=(everything,))
+
+
+@st.cache_data(show_spinner=False, max_entries=4000, hash_funcs={Board: lambda board: board.key})
+def picture(board: Board, case_id: str, photo_id: str, segment: int, explainer: str, n: int) -> bytes | None:
+    """A case's thumbnail, made once."""
+    stored = board.images(photo_id, case_id)
+    entry = stored.get((case_id, f"entry:{explainer}"))
+    return thumbnail(stored.get((photo_id, "photo")), stored.get((photo_id, "segments")), entry, segment, n)
+
+
+def shown_sizes(board: Board, selection: Selection, shown: pd.DataFrame) -> dict[str, tuple[int, int]]:
+    """By case id, the region's label, and the n at which thumbnails show the explainer: the chosen one, or the best."""
+    found = board.query(
+        f"""select a.case_id, a.segment, coalesce(arg_max(m.n, m.{selection.measure}), 1) as n
+        from attempts a left join measures m on m.case_id = a.case_id and m.explainer = $explainer
+        where a.case_id in (select unnest($ids)) group by all""",
+        {"explainer": selection.explainer, "ids": shown["case_id"].tolist()},
+    )
+    fixed = int(selection.n) if selection.n.isdigit() else None
+    rows = zip(found["case_id"].tolist(), found["segment"].tolist(), found["n"].tolist(), strict=True)
+    return {case_id: (segment, fixed or n) for case_id, segment, n in rows}
+
+
+def gallery(board: Board, selection: Selection, total: int) -> None:
+    """Thumbnails, a page of them at a time."""
+    pages = math.ceil(total / GALLERY)
+    number = urls.integer("page", 1, pages) or 1
+    shown = matching.page(board.query, selection, size=GALLERY, first=(number - 1) * GALLERY)
+    sizes = shown_sizes(board, selection, shown)
+    measure = theme.MEASURES[selection.measure]
+    st.caption(
+        f"White outline: the attacked region. Over it {plain(theme.explainer_name(selection.explainer))}: hits in yellow, "
+        "false alarms in pink."
+    )
+    with st.container(horizontal=True, gap="small"):
+        for row in shown.to_dict("records"):
+            segment, n = sizes[row["case_id"]]
+            with st.container(border=True, width=208, gap="xsmall"):
+                made = picture(board, row["case_id"], row["photo_id"], segment, selection.explainer, n)
+                name = f"{row['photo_name']}, region {row['region_rank']}"
+                if made:
+                    st.image(
+                        made,
+                        width="stretch",
+                        alt=name,
+                        link=urls.link("case", case=row["case_id"], **selection.to_params()),
+                    )
+                else:
+                    st.caption("Picture unreadable")
+                st.page_link(
+                    "pages/case.py",
+                    label=plain(name),
+                    query_params=urls.with_store(case=row["case_id"], **selection.to_params()),
+                )
+                score = (
+                    "not explained"
+                    if pd.isna(row["score"])
+                    else f"{measure.short} **{row['score']:.2f}** at {where(selection, n)}"
+                )
+                st.caption(f"{score}  \nregion {100 * row['region_share']:.1f} % · {plain(row['clean_class'])}")
+    if pages > 1:
+        st.session_state["cases_page"] = number
+        st.pagination(
+            pages, key="cases_page", on_change=lambda: st.query_params.update(page=str(st.session_state["cases_page"]))
+        )
+
+
+def where(selection: Selection, n: int) -> str:
+    """The size at which a score was taken, in few words."""
+    return "the mean" if selection.n == "mean" else f"n = {n}"
+
+
+def table(board: Board, selection: Selection, total: int) -> None:
+    """The first rows as a table; the button in a row's first cell opens its case."""
+    shown = matching.page(board.query, selection, size=TABLE)
+    if total > TABLE:
+        st.caption(f"The first {TABLE:,} in this order; the downloads hold all {total:,}.")
+    measure = theme.MEASURES[selection.measure]
+    size = filters.size_words(selection)
+    shares = filters.HELP
+    columns: dict[str, Any] = {
+        "case_id": st.column_config.ButtonColumn(
+            "Case", key="cases_open", type="tertiary", alignment="left", help="Opens the case"
+        ),
+        "photo_name": st.column_config.TextColumn("Photo"),
+        "region_rank": st.column_config.NumberColumn("Region", help="1 is the photo's largest region."),
+        "score": score_bar(theme.explainer_name(selection.explainer), f"{measure.name} at {size}. {measure.help}"),
+        "top": score_bar("Best explainer", f"The highest {measure.name} of any, at {size}."),
+        "chance": score_bar("Random", f"{measure.name} of the random baseline at {size}."),
+        "region_share": percentage("Region size", shares["region_share"]),
+        "clean_class": st.column_config.TextColumn("Original class"),
+        "clean_confidence": percentage("Its confidence", "Before the attack."),
+        "target_confidence": percentage("Target's confidence", shares["target_confidence"]),
+        "linf": st.column_config.NumberColumn("L∞, 1/255", help=shares["linf"]),
+        "iterations": st.column_config.NumberColumn("Iterations", help="Steps of the attack."),
+    }
+    st.dataframe(shown[list(columns)], hide_index=True, column_config=columns, height=640)
+    if click := st.session_state.get("cases_open"):
+        urls.go("case", case=click["label"], **selection.to_params())
+
+
+main()

@@ -1,0 +1,286 @@
+// One case: pictures, every explainer's set at n, and curves. Everything that depends on n or zoom is drawn here, from one
+// entry map per explainer, without the server. Appended to figure.js; `viewer.py` writes the payload.
+
+function el(tag, properties = {}, ...children) {
+  const node = Object.assign(document.createElement(tag), properties);
+  node.append(...children);
+  return node;
+}
+
+function unpack(bytes) {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const length = view.getUint32(0, true);
+  const header = JSON.parse(new TextDecoder().decode(bytes.subarray(4, 4 + length)));
+  let at = 4 + length;
+  const blobs = {};
+  for (const [name, size] of header.blobs) {
+    blobs[name] = bytes.slice(at, at + size);
+    at += size;
+  }
+  return { header, blobs };
+}
+
+async function pixels(png, size) {
+  const bitmap = await createImageBitmap(new Blob([png], { type: "image/png" }), { colorSpaceConversion: "none" });
+  const context = el("canvas", { width: size, height: size }).getContext("2d");
+  context.drawImage(bitmap, 0, 0);
+  return context.getImageData(0, 0, size, size).data;
+}
+
+const rgb = (hex) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
+const ranked = (rank) => (rank == null ? "" : `, rank ${Number.isInteger(rank) ? rank : rank.toFixed(1)}`);
+
+class Viewer {
+  constructor(parent) {
+    this.root = el("div", { className: "viewer" });
+    parent.append(this.root);
+    this.zoom = { z: 1, x: 0, y: 0 };
+    this.onKey = (event) => this.key(event);
+    document.addEventListener("keydown", this.onKey);
+  }
+
+  destroy() {
+    document.removeEventListener("keydown", this.onKey);
+    this.root.remove();
+  }
+
+  async show(bytes) {
+    const { header, blobs } = unpack(bytes);
+    if (header.etag === this.etag) return;
+    this.etag = header.etag;
+    const [photo, adversarial] = await Promise.all(["photo", "adversarial"].map((name) => pixels(blobs[name], header.size)));
+    if (header.etag !== this.etag) return;
+    Object.assign(this, { header, blobs, photo, adversarial, n: header.n });
+    this.mix();
+    this.build();
+    this.paint();
+  }
+
+  // For each pixel's kind (0 nothing, 1 miss, 2 false alarm, 3 hit), its colour: mixed once, so that a new n only copies.
+  mix() {
+    const { colours } = this.header;
+    const over = [null, colours.miss, colours.alarm, colours.hit].map((hex) => hex && rgb(hex));
+    this.shades = over.map((colour) => {
+      const shade = new Uint32Array(this.photo.length / 4);
+      const out = new Uint8ClampedArray(shade.buffer);
+      for (let i = 0; i < out.length; i += 4) {
+        const grey = 0.3 * this.photo[i] + 0.59 * this.photo[i + 1] + 0.11 * this.photo[i + 2];
+        for (let c = 0; c < 3; c++) {
+          const dim = 0.38 * (0.6 * grey + 0.4 * this.photo[i + c]);
+          out[i + c] = colour ? 0.62 * colour[c] + 0.38 * (dim * 1.6) : dim;
+        }
+        out[i + 3] = 255;
+      }
+      return shade;
+    });
+  }
+
+  build() {
+    const { header, blobs } = this;
+    const { hit, miss, alarm } = header.colours;
+    this.legend = [["hit", hit], ["miss", miss], ["false alarm", alarm]];
+    this.panels = [
+      this.panel(0, () => header.captions.photo, (image) => image.data.set(this.photo)),
+      this.panel(0, () => header.captions.adversarial, (image) => image.data.set(this.adversarial)),
+      this.panel(0, () => header.captions.difference, (image) => this.difference(image)),
+      this.panel(0, () => header.captions.region, (image) => this.region(image)),
+      ...header.explainers.map((e, i) => this.panel(1, () => this.caption(e), (image) => this.set(image, blobs[`entry${i}`]), e)),
+    ];
+    this.charts = [curves(header, "jaccard"), curves(header, "hamming"), ...header.explainers.filter((e) => e.weights).map(weights)];
+    const row = (index) => {
+      const frames = this.panels.filter((p) => p.row === index).map((p) => p.figure);
+      const node = el("div", { className: "row" }, ...frames);
+      node.style.setProperty("--columns", Math.max(4, frames.length));
+      return node;
+    };
+    const charts = el("div", { className: "row" }, ...this.charts.map((c) => this.clickable(c)));
+    charts.style.setProperty("--columns", this.charts.length);
+    this.root.replaceChildren(this.bar(), row(0), row(1), charts, this.help());
+    this.move();
+  }
+
+  bar() {
+    this.slider = el("input", { type: "range", min: 1, max: SIZES, step: 1, value: this.n, ariaLabel: "Explanation size n" });
+    this.output = el("output");
+    this.slider.addEventListener("input", () => this.go(Number(this.slider.value)));
+    const legend = el("div", { className: "legend" }, ...this.legend.map(([text, colour]) => {
+      const item = el("span", { textContent: text });
+      item.style.setProperty("--swatch", colour);
+      return item;
+    }));
+    const tool = (text, title, act) => el("button", { type: "button", textContent: text, title, ariaLabel: title, onclick: act });
+    const name = `${this.header.name}-n${String(this.n).padStart(2, "0")}`;
+    const drawn = () => figure(this.panels, this.charts, `${this.header.title}, n = ${this.n}`, this.legend);
+    const file = (suffix) => name.replace(/-n\d+$/, `-n${String(this.n).padStart(2, "0")}.${suffix}`);
+    return el("div", { className: "bar" },
+      el("label", { className: "size", title: this.header.help }, "Explanation size", this.slider, this.output), legend,
+      el("div", { className: "tools" },
+        tool("−", "Zoom out", () => this.scale(1 / 1.5)), tool("+", "Zoom in", () => this.scale(1.5)), tool("1:1", "Whole image", () => this.scale(0))),
+      el("div", { className: "tools" },
+        tool("PNG", "Download this figure as PNG", () => savePng(drawn(), file("png"))),
+        tool("SVG", "Download this figure as SVG", () => save(new Blob([drawn().text], { type: "image/svg+xml" }), file("svg")))));
+  }
+
+  help() {
+    const keys = [["←", "→", "explanation size"], ["K", "J", "previous and next case"], ["+", "−", "0", "zoom"]];
+    const parts = keys.flatMap((group) => [...group.slice(0, -1).flatMap((k) => [el("kbd", { textContent: k }), " "]), `${group.at(-1)} · `]);
+    return el("p", { className: "keys" }, "Keys: ", ...parts, "double-click to zoom in, drag to move; all images keep in step");
+  }
+
+  panel(row, lines, draw, explainer) {
+    const { size } = this.header;
+    const canvas = el("canvas", { width: size, height: size });
+    const frame = el("div", { className: "frame" }, canvas);
+    if (explainer) frame.style.setProperty("--mark", explainer.colour);
+    const caption = el("figcaption");
+    const context = canvas.getContext("2d");
+    const image = context.createImageData(size, size);
+    this.handle(frame, canvas, explainer);
+    const once = row === 0;
+    let done = false;
+    const paint = () => {
+      if (!(once && done)) {
+        draw(image);
+        context.putImageData(image, 0, 0);
+        const [head, ...rest] = lines();
+        caption.replaceChildren(el("b", { textContent: head }), ...rest.map((textContent) => el("small", { textContent })));
+      }
+      done = true;
+    };
+    return { row, canvas, lines, paint, figure: el("figure", {}, frame, caption) };
+  }
+
+  caption(e) {
+    const i = this.n - 1;
+    if (!e.jaccard) return [e.label, "not explained: see Run"];
+    return [
+      e.label,
+      `Jaccard ${e.jaccard[i].toFixed(3)}${ranked(e.rank_jaccard?.[i])}`,
+      `Hamming ${e.hamming[i].toFixed(3)}${ranked(e.rank_hamming?.[i])}`,
+      `${e.pixels[i].toLocaleString("en")} pixels, best n = ${e.best_n}`,
+    ];
+  }
+
+  set(image, entry) {
+    const out = new Uint32Array(image.data.buffer);
+    const { region } = this.blobs;
+    for (let i = 0; i < out.length; i++) {
+      const chosen = entry && entry[i] > 0 && entry[i] <= this.n ? 2 : 0;
+      out[i] = this.shades[chosen + region[i]][i];
+    }
+  }
+
+  region(image) {
+    const out = new Uint32Array(image.data.buffer);
+    const photo = new Uint32Array(this.photo.buffer);
+    const dim = this.shades[0];
+    for (let i = 0; i < out.length; i++) out[i] = this.blobs.region[i] ? photo[i] : dim[i];
+  }
+
+  difference(image) {
+    const gain = 127 / Math.max(1, this.header.linf);
+    for (let i = 0; i < image.data.length; i++)
+      image.data[i] = i % 4 === 3 ? 255 : 128 + gain * (this.adversarial[i] - this.photo[i]);
+  }
+
+  clickable(chart) {
+    const jump = (event) => {
+      const box = chart.root.getBoundingClientRect();
+      this.go(chart.sizeAt((event.clientX - box.left) / box.width));
+    };
+    chart.root.addEventListener("pointerdown", jump);
+    chart.root.addEventListener("pointermove", (event) => event.buttons & 1 && jump(event));
+    return el("div", { className: "chart" }, chart.root);
+  }
+
+  handle(frame, canvas, explainer) {
+    const place = (event) => {
+      const box = frame.getBoundingClientRect();
+      return [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
+    };
+    frame.addEventListener("dblclick", (event) => this.scale(2, ...place(event)));
+    frame.addEventListener("wheel", (event) => {
+      if (!event.ctrlKey && !event.metaKey) return;
+      event.preventDefault();
+      this.scale(event.deltaY < 0 ? 1.2 : 1 / 1.2, ...place(event));
+    }, { passive: false });
+    frame.addEventListener("pointerdown", (event) => frame.setPointerCapture(event.pointerId));
+    frame.addEventListener("pointermove", (event) => {
+      if (event.buttons & 1) {
+        this.zoom.x += event.movementX / frame.clientWidth;
+        this.zoom.y += event.movementY / frame.clientHeight;
+        this.move();
+      } else if (explainer?.weights) canvas.title = this.superpixel(explainer, ...place(event));
+    });
+  }
+
+  superpixel(explainer, x, y) {
+    const { size } = this.header;
+    const [column, row] = [(x - this.zoom.x) / this.zoom.z, (y - this.zoom.y) / this.zoom.z].map((v) => Math.floor(v * size));
+    const number = this.blobs[`entry${this.header.explainers.indexOf(explainer)}`]?.[row * size + column];
+    return number ? `Superpixel ${number}, weight ${explainer.weights[number - 1]}` : "Not among the 20 most influential superpixels";
+  }
+
+  scale(factor, x = 0.5, y = 0.5) {
+    const { zoom } = this;
+    const z = factor ? Math.min(16, Math.max(1, zoom.z * factor)) : 1;
+    zoom.x = x - ((x - zoom.x) * z) / zoom.z;
+    zoom.y = y - ((y - zoom.y) * z) / zoom.z;
+    zoom.z = z;
+    this.move();
+  }
+
+  move() {
+    const { zoom } = this;
+    for (const axis of ["x", "y"]) zoom[axis] = Math.min(0, Math.max(1 - zoom.z, zoom[axis]));
+    for (const [name, value] of Object.entries(zoom)) this.root.style.setProperty(`--${name}`, value);
+  }
+
+  go(n) {
+    const next = Math.min(SIZES, Math.max(1, n));
+    if (next === this.n) return;
+    this.n = next;
+    this.slider.value = next;
+    if (!this.frame) this.frame = requestAnimationFrame(() => this.paint());
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.report(this.n), 400);
+  }
+
+  paint() {
+    this.frame = null;
+    this.output.textContent = `n = ${this.n}`;
+    for (const panel of this.panels) panel.paint();
+    for (const chart of this.charts) chart.at(this.n);
+    this.root.dataset.drawn = this.n;
+    this.root.dataset.case = this.header.name;
+  }
+
+  key(event) {
+    const target = event.composedPath()[0];
+    const free = target === document.body || this.root.contains(target) || target.tagName === "BUTTON";
+    if (!this.slider || !free || event.ctrlKey || event.metaKey || event.altKey) return;
+    const acts = {
+      ArrowLeft: () => this.go(this.n - 1),
+      ArrowRight: () => this.go(this.n + 1),
+      "+": () => this.scale(1.5),
+      "-": () => this.scale(1 / 1.5),
+      0: () => this.scale(0),
+    };
+    if (!acts[event.key] || (target === this.slider && event.key.startsWith("Arrow"))) return;
+    event.preventDefault();
+    acts[event.key]();
+  }
+}
+
+const viewers = new WeakMap();
+
+export default function ({ data, parentElement, setStateValue }) {
+  if (!viewers.has(parentElement)) viewers.set(parentElement, new Viewer(parentElement));
+  const viewer = viewers.get(parentElement);
+  viewer.report = (n) => setStateValue("n", n);
+  viewer.show(data);
+  return () => {
+    viewer.destroy();
+    viewers.delete(parentElement);
+  };
+}
