@@ -1,9 +1,16 @@
 """The dashboard's entry: choose a store, then a page. Run it by `wolfspider dashboard`."""
 
+import logging
+
 import streamlit as st
 
 from compute.errors import InputError
 from dashboard import boards, trouble, urls
+
+STYLE = """<style>
+.block-container {padding: 4.5rem 3rem 3rem; max-width: 1680px}
+[data-testid="stMetric"] {padding: .2rem 0}
+</style>"""
 
 
 def choose() -> boards.Board:
@@ -14,13 +21,18 @@ def choose() -> boards.Board:
         trouble.no_store(root)
     names = list(stores)
     if urls.text("store") not in {"", *names}:
-        st.sidebar.warning("The link names a store that is not here; this is another one.")
+        st.warning("The link names a store that is not here; this is another one.", icon=":material/link_off:")
+    name = names[0]
     if len(names) > 1:
-        name = st.sidebar.selectbox(
-            "Store", names, key="store", bind="query-params", help=f"Published stores under {root}"
-        )
-    else:
-        name = names[0]
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(
+                "Store",
+                help="One run of one configuration. Overview and Explainers can set two side by side.",
+                width="content",
+            )
+            name = st.selectbox(
+                "Store", names, key="store", bind="query-params", width=280, label_visibility="collapsed"
+            )
     try:
         return boards.open_board(name, stores[name])
     except InputError as error:
@@ -29,14 +41,21 @@ def choose() -> boards.Board:
 
 def main() -> None:
     """One run of the script: frame, store, page."""
-    st.set_page_config(page_title="wolfspider", page_icon=":material/hub:", layout="wide")
+    st.set_page_config(
+        page_title="wolfspider", page_icon=":material/hub:", layout="wide", initial_sidebar_state="expanded"
+    )
+    st.html(STYLE)
     pages = [
         st.Page(f"pages/{path}.py", title=title, icon=icon, url_path=path, default=path == "overview")
         for path, (title, icon) in urls.PAGES.items()
     ]
-    page = st.navigation(pages)
+    page = st.navigation(pages, position="top")
     st.session_state["board"] = choose()
-    page.run()
+    try:
+        page.run()
+    except Exception:  # whatever a store or a link holds, visitors read words, and the log the trace
+        logging.getLogger(__name__).exception("page %s", page.url_path)
+        trouble.unexpected()
 
 
 main()

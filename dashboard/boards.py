@@ -2,12 +2,12 @@
 
 import hashlib
 import os
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from types import FunctionType
-from typing import Any, Concatenate, ParamSpec
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import duckdb
 import pandas as pd
@@ -19,6 +19,7 @@ from dashboard import STORES_VARIABLE
 
 _HEAVY_VIEWS = ("cases", "complete_cases", "ranks", "photo_sums", "case_scores")
 _P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +42,10 @@ class Board:
         """The manifest as published."""
         return self.store.manifest
 
+    def setting(self, name: str) -> str:
+        """A value of the run's configuration as text; "unknown" where the manifest lacks it."""
+        return str(self.manifest["config"].get(name, "unknown"))
+
     @property
     def explainers(self) -> list[str]:
         """All explainers in the order of the manifest, baselines included."""
@@ -55,10 +60,21 @@ class Board:
         """A cursor of its own for the calling thread; close it after use."""
         return self._base.cursor()
 
-    def query(self, sql: str, params: Sequence[object] = ()) -> pd.DataFrame:
+    def query(self, sql: str, params: Sequence[object] | Mapping[str, object] = ()) -> pd.DataFrame:
         """Run a parametrised query over the store's tables and views (compute/views.sql, dashboard/tables.sql)."""
         with self.cursor() as cursor:
-            return cursor.execute(sql, list(params)).df()
+            return cursor.execute(sql, params).df()
+
+    def images(self, *owners: str) -> dict[tuple[str, str], bytes]:
+        """PNG bytes by (owner, kind) of photos and cases, all in one read; those that cannot be read are left out."""
+        with self.cursor() as cursor:
+            try:
+                rows = cursor.execute(
+                    "select owner, kind, png from images where list_contains(?, owner)", [owners]
+                ).fetchall()
+            except duckdb.Error:
+                return {}
+        return {(owner, kind): bytes(data) for owner, kind, data in rows}
 
     def image(self, owner: str, kind: str) -> bytes | None:
         """PNG bytes of an image (compute/schema.py, `images`); None where there is none or it cannot be read."""
@@ -120,9 +136,10 @@ def current() -> Board:
     return board
 
 
-def cached(query: Callable[Concatenate[Board, _P], pd.DataFrame], board: Board, *args: Hashable) -> pd.DataFrame:
-    """The result of a query function, computed once per store and arguments."""
-    return _cached(query, board, args)
+def cached(query: Callable[Concatenate[Board, _P], _T], board: Board, *args: _P.args, **_: _P.kwargs) -> _T:
+    """The result of a function of a board, computed once per store and (hashable, positional) arguments."""
+    result: _T = _cached(query, board, args)
+    return result
 
 
 @st.cache_data(
@@ -130,7 +147,7 @@ def cached(query: Callable[Concatenate[Board, _P], pd.DataFrame], board: Board, 
     max_entries=512,
     hash_funcs={Board: lambda board: board.key, FunctionType: lambda query: f"{query.__module__}.{query.__qualname__}"},
 )
-def _cached(query: Callable[..., pd.DataFrame], board: Board, args: tuple[Hashable, ...]) -> pd.DataFrame:
+def _cached(query: Callable[..., Any], board: Board, args: tuple[Any, ...]) -> Any:
     return query(board, *args)
 
 

@@ -1,6 +1,7 @@
 """Start the dashboard's server as a process of its own."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -29,13 +30,14 @@ def launch(path: Path, *, port: int = 8501, host: str = "127.0.0.1", headless: b
     ]
     print(f"wolfspider dashboard over {path}: http://{host}:{port} (Ctrl+C stops it)", flush=True)
     environment = {**os.environ, STORES_VARIABLE: str(path.resolve())}
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as server:
         try:
             return server.wait()
         except KeyboardInterrupt:
-            server.terminate()
-            server.wait()
             return 0
+        finally:
+            server.terminate()
 
 
 def _free_port(host: str, first: int) -> int:

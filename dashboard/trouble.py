@@ -19,7 +19,7 @@ def no_store(root: Path) -> NoReturn:
 def bad_store(name: str, reason: str) -> NoReturn:
     """A store that cannot be opened, with the reason."""
     st.title("This store cannot be opened")
-    st.error(f"**{_plain(name)}**", icon=":material/error:")
+    st.error(f"**{plain(name)}**", icon=":material/error:")
     st.code(reason, language=None, wrap_lines=True)
     st.markdown(
         "Nothing of it is shown, since its numbers could not be trusted. Publish it again "
@@ -28,5 +28,24 @@ def bad_store(name: str, reason: str) -> NoReturn:
     st.stop()
 
 
-def _plain(text: str) -> str:
+def unexpected() -> None:
+    """Something that nobody foresaw; the log has the trace."""
+    st.error("This page could not be drawn.", icon=":material/error:")
+    st.markdown(
+        "The store may hold something unusual; Run can check it, and the server's log says more. The rest works."
+    )
+
+
+def no_cases(attempts: int) -> NoReturn:
+    """A store without a single case."""
+    why = f"All {attempts} attempts were discarded." if attempts else "No photo was attacked."
+    st.info(f"This store has no case. {why} Attacks and Run tell more.", icon=":material/info:")
+    left, right, _ = st.columns([1, 1, 6])
+    left.page_link("pages/attacks.py", label="Attacks", icon=":material/target:")
+    right.page_link("pages/run.py", label="Run", icon=":material/receipt_long:")
+    st.stop()
+
+
+def plain(text: str) -> str:
+    """Text from a store as Markdown that means nothing but itself."""
     return "".join(f"\\{c}" if c in "\\`*_{}[]()#+-.!$:<>|~" else c for c in text)

@@ -1,8 +1,102 @@
-"""Page: attacks."""
+"""Attacks: which regions fell, what it took, and what became of the others."""
 
 import streamlit as st
 
-from dashboard import boards
+from dashboard import attempts, boards, clicks, figures_attacks, trouble, urls
 
 board = boards.current()
-st.title("attacks")
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:.2g} %"
+
+
+st.title("Attacks")
+found = boards.cached(attempts.totals, board)
+if not found["attempts"]:
+    trouble.no_cases(0)
+
+columns = st.columns(5)
+columns[0].metric("Attempts", f"{found['attempts']:,}", help="Attacks on one region of one photo")
+columns[1].metric(
+    "Success", f"{found['success'] / found['attempts']:.0%}", help="The 8-bit image is classified as the target"
+)
+columns[2].metric(
+    "Stalled",
+    f"{found['stalled']:,}",
+    help=f"Discarded: no progress of the target's log-probability for {board.setting('patience')} steps",
+)
+columns[3].metric(
+    "Exhausted", f"{found['exhausted']:,}", help=f"Discarded: no success in {board.setting('iterations')} steps"
+)
+columns[4].metric(
+    "Photos that never fell", f"{found['unbroken']:,}", help="Photos none of whose regions could be attacked"
+)
+
+st.subheader("Where attacks succeed")
+left, right = st.columns(2, gap="large")
+with left:
+    clicks.draw(figures_attacks.by_rank(boards.cached(attempts.by_rank, board)), key="by-rank")
+with right:
+    clicks.draw(figures_attacks.by_size(boards.cached(attempts.by_size, board), board.explainers[0]), key="by-size")
+st.caption("A click on the successes of a size opens the cases behind it.")
+
+st.subheader("What it took")
+spreads = {column: boards.cached(attempts.spread, board, column) for column in figures_attacks.SPREADS}
+st.plotly_chart(figures_attacks.spreads(spreads), key="spreads", config={"displaylogo": False})
+
+st.subheader("Photos that never fell")
+unbroken = boards.cached(attempts.unbroken, board)
+if unbroken.empty:
+    st.info("None: every photo that was attacked has at least one case.", icon=":material/check_circle:")
+else:
+    st.dataframe(
+        unbroken,
+        hide_index=True,
+        column_config={
+            "photo_name": "Photo",
+            "clean_class": "Original class",
+            "clean_confidence": st.column_config.NumberColumn("Its confidence", format="percent"),
+            "attempts": st.column_config.NumberColumn("Regions attacked", format="localized"),
+            "best": st.column_config.NumberColumn("Best confidence in the target", format="%.4f"),
+        },
+    )
+
+st.subheader("A look at a discarded attempt")
+photos = boards.cached(attempts.photos_with_discarded, board)
+if photos.empty:
+    st.info("None was discarded: every attempt became a case.", icon=":material/check_circle:")
+    st.stop()
+left, right = st.columns([2, 5])
+names = dict(zip(photos["photo_id"], photos["photo_name"], strict=True))
+with left:
+    asked = urls.text("attempt").rpartition("-r")[0]
+    start = list(names).index(asked) if asked in names else 0
+    photo = st.selectbox("Photo", list(names), index=start, format_func=lambda p: names[p], key="discarded-photo")
+rows = boards.cached(attempts.discarded, board, photo)
+with right:
+    ids = rows["case_id"].tolist()
+    asked = urls.text("attempt")
+    attempt = st.segmented_control(
+        "Region",
+        ids,
+        format_func=lambda i: f"rank {rows.set_index('case_id').loc[i, 'region_rank']}",
+        default=asked if asked in ids else ids[0],
+        key=f"discarded-{photo}",
+        required=True,
+    )
+st.query_params["attempt"] = attempt
+row = rows.set_index("case_id").loc[attempt]
+pictures = boards.cached(attempts.pictures, board, photo, attempt, int(row["segment"]))
+if not pictures:
+    st.info("The images of this attempt cannot be read.", icon=":material/broken_image:")
+    st.stop()
+for column, (title, image) in zip(st.columns(4), pictures.items(), strict=True):
+    column.image(image, caption=title, width="stretch")
+st.markdown(
+    f"**{row['outcome'].capitalize()}** after {row['iterations']} steps. Still seen as "
+    f"**{trouble.plain(row['final_class'])}** ({row['final_confidence']:.1%}); confidence in "
+    f"**{trouble.plain(board.manifest['target']['name'])}** rose from {_percent(row['clean_target_confidence'])} to "
+    f"{_percent(row['target_confidence'])}. Region: {row['region_pixels'] / row['n_pixels']:.1%} of the image. "
+    f"Largest change {row['linf']}/255, Euclidean norm {row['l2']:.1f}."
+)

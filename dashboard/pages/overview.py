@@ -1,8 +1,91 @@
-"""Page: overview."""
+"""Overview: who wins, by how much, and how sure that is."""
 
 import streamlit as st
 
-from dashboard import boards
+from compute.statistics import FEW_PHOTOS
+from dashboard import answers, boards, clicks, compare, figures, queries, tables, trouble, urls
+from dashboard.theme import MEASURES, N_HELP
+
+SETTINGS = {"regions": "regions a photo at most", "lime_samples": "LIME samples", "seed": "seed"}
 
 board = boards.current()
-st.title("overview")
+manifest = board.manifest
+counts = boards.cached(queries.counts, board)
+
+st.title("Which explainer finds the attack?")
+st.markdown(
+    f"One region of a photo was changed until **{trouble.plain(manifest['classifier']['name'])}** saw a "
+    f"**{trouble.plain(manifest['target']['name'])}**; then each explainer was asked why. "
+    "A good explainer points at the region that was attacked."
+)
+if not counts["cases"]:
+    trouble.no_cases(counts["attempts"])
+
+summary = boards.cached(queries.summary, board)
+columns = st.columns(4)
+columns[0].metric("Photos", f"{counts['photos']:,}", help="Photos that the sweep could read and attack")
+columns[1].metric(
+    "Attempts", f"{counts['attempts']:,}", help="Attacks on one region of one photo, also those discarded"
+)
+columns[2].metric(
+    "Cases",
+    f"{counts['cases']:,}",
+    help=f"Attempts that succeeded: {counts['cases'] / counts['attempts']:.0%}. Only these are explained and scored.",
+)
+columns[3].metric(
+    "Explanations per explainer",
+    f"{20 * counts['cases']:,}",
+    help="Every case at n = 1 … 20; the paper compares 12,160",
+)
+
+left, right = st.columns([13, 7], gap="large")
+with left:
+    st.subheader("Mean ranks")
+    st.html(tables.mean_ranks(summary, board.explainers))
+    st.caption(
+        f"95 % intervals over {summary.photos:,} photos; whole photos are resampled, since cases of one photo are not "
+        "independent. Paper: Inception v3, 112 photos, 608 cases. The random baseline is scored but not ranked."
+    )
+with right:
+    for question, (verdict, support) in (
+        ("R1 · Do explainers uncover where the attack was?", answers.answer_r1(summary)),
+        ("R2 · Do explainers differ substantially?", answers.answer_r2(summary)),
+    ):
+        with st.container(border=True):
+            st.caption(question)
+            st.markdown(f"**{verdict}.**  \n{support}")
+if summary.photos < FEW_PHOTOS:
+    st.warning(
+        f"Only {summary.photos} photos have cases: intervals from so few are rough and tend to be too narrow.",
+        icon=":material/warning:",
+    )
+if board.ranked:
+    st.plotly_chart(figures.rank_plot(summary, board.ranked), key="ranks", config={"displaylogo": False})
+
+st.subheader("Likeness against explanation size")
+axis = st.segmented_control(
+    "Size of an explanation as",
+    ["n", "pixels"],
+    format_func=lambda name: {"n": "n", "pixels": "share of pixels"}[name],
+    default="n",
+    key="axis",
+    bind="query-params",
+    required=True,
+    help=N_HELP,
+)
+curves = {measure: boards.cached(queries.curves, board, measure) for measure in MEASURES}
+clicks.draw(figures.likeness_curves(curves, board.explainers, by_share=axis == "pixels"), key="curves")
+st.caption(
+    "Bands: 95 % over photos. Click a point to see its cases. "
+    + " ".join(f"{m.name}: {m.formula}." for m in MEASURES.values())
+)
+
+compare.overview(board)
+
+classifier = manifest["classifier"]
+facts = [
+    f"Store {board.name}",
+    f"{classifier['name']} at {classifier['size']} x {classifier['size']} pixels",
+    *(f"{label} {board.setting(name)}" for name, label in SETTINGS.items()),
+]
+st.caption(f"{trouble.plain(' · '.join(facts))} · [the whole run]({urls.link('run')})")

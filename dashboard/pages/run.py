@@ -1,8 +1,106 @@
-"""Page: run."""
+"""Run: what was computed, how long it took, what failed, and how to do it again."""
+
+import shlex
 
 import streamlit as st
 
-from dashboard import boards
+from dashboard import boards, figures_run, queries, wording
 
 board = boards.current()
-st.title("run")
+manifest = board.manifest
+
+
+def listing(values: dict[str, object]) -> None:
+    """Names and values in two columns."""
+    shown = {wording.setting(name): wording.plainly(value) for name, value in values.items() if value is not None}
+    st.dataframe(
+        {"Setting": list(shown), "Value": list(shown.values())},
+        hide_index=True,
+        height="content",
+        column_config={"Setting": st.column_config.Column(width="medium")},
+    )
+
+
+st.title("Run")
+made, digest = str(manifest.get("created", "unknown")), str(manifest.get("config_hash", "unknown"))
+device = dict(manifest.get("device") or {})
+columns = st.columns(4)
+columns[0].metric("Made", made[:10], help=f"{made} (UTC)")
+columns[1].metric("Classifier", str(manifest["classifier"]["name"]))
+columns[2].metric("Device", str(device.get("name", "unknown")))
+columns[3].metric("Configuration", digest[:8], help=f"The first digits of its SHA-256, {digest}")
+
+st.subheader("Time by stage")
+seconds = {wording.stage(name): float(value) for name, value in dict(manifest.get("seconds") or {}).items()}
+if seconds:
+    st.plotly_chart(figures_run.stages(seconds), key="stages", config={"displaylogo": False})
+    st.caption("Seconds of all workers together.")
+else:
+    st.info("This store says nothing about time.")
+
+left, right = st.columns(2, gap="large")
+with left:
+    st.subheader("Configuration")
+    listing(manifest["config"])
+with right:
+    st.subheader("Classifier and device")
+    target = manifest["target"]
+    listing({**manifest["classifier"], "target": f"{target['name']} (class {target['index']})"})
+    listing(device)
+    st.subheader("Versions")
+    listing(dict(manifest.get("environment") or {}))
+
+st.subheader("Failures and skipped photos")
+failures = boards.cached(queries.failures, board)
+if failures.empty:
+    st.info("None: every photo was read and attacked, and every case explained.", icon=":material/check_circle:")
+else:
+    st.dataframe(
+        failures.assign(stage=failures["stage"].map(wording.stage)),
+        hide_index=True,
+        column_config={
+            "stage": "Stage",
+            "photo": "Photo",
+            "case_id": "Case",
+            "explainer": "Explainer",
+            "reason": st.column_config.Column("Reason", width="large"),
+        },
+    )
+
+st.subheader("Files")
+entries = manifest["tables"]
+st.dataframe(
+    {
+        "table": [wording.table(name) for name in entries],
+        "rows": [entry["rows"] for entry in entries.values()],
+        "bytes": [entry.get("bytes") for entry in entries.values()],
+        "sha256": [entry["sha256"] for entry in entries.values()],
+    },
+    hide_index=True,
+    column_config={
+        "table": "Table",
+        "rows": st.column_config.NumberColumn("Rows", format="localized"),
+        "bytes": st.column_config.NumberColumn("Size", format="bytes"),
+        "sha256": "SHA-256",
+    },
+)
+if st.button("Recompute the checksums", icon=":material/fact_check:"):
+    with st.spinner("Reading every file …"):
+        try:
+            damaged = ", ".join(map(wording.table, board.store.damaged()))
+        except OSError as error:
+            damaged = f"a file that cannot be read ({error.strerror})"
+    if damaged:
+        st.error(f"Differs from the manifest: {damaged}. Publish the store again.", icon=":material/error:")
+    else:
+        st.success("All checksums match: the tables are those of this run.", icon=":material/verified:")
+
+st.subheader("The same again")
+st.code(wording.command(manifest), language="bash", wrap_lines=True)
+st.markdown("Its Table 1, its manifest with checksums, and these pages, from the command line:")
+path = shlex.quote(str(board.store.path))
+st.code(
+    f"wolfspider report {path}\nwolfspider show {path} --verify\nwolfspider dashboard {path}",
+    language="bash",
+    wrap_lines=True,
+)

@@ -1,0 +1,199 @@
+"""Plotly figures of Explainers."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from dashboard.clicks import target
+from dashboard.figures import SIZE_TITLE, finish, records
+from dashboard.queries import SCORE_EDGES
+from dashboard.selection import Selection
+from dashboard.theme import ACCENT, MEASURES, NEUTRAL, colours, explainer_name, fade
+
+BAND_COLUMNS = {
+    "region_share": ("Attacked region, % of the image", 100, ("min_share", "max_share")),
+    "linf": ("Largest change of a channel, 1/255", 1, ("min_linf", "max_linf")),
+    "target_confidence": ("Confidence in the target (0-1)", 1, ("min_conf", "max_conf")),
+}
+"""Property of a case: axis title, factor to the axis' unit, the ends' names in a selection."""
+
+
+def distributions(found: pd.DataFrame, explainers: Sequence[str], measure: str, n: str) -> go.Figure:
+    """One row of bars an explainer: how many cases have a score within 0.05; a bar leads to its cases."""
+    figure = make_subplots(rows=len(explainers), shared_xaxes=True, shared_yaxes="all", vertical_spacing=0.035)
+    colour = colours(explainers)
+    for place, name in enumerate(explainers, start=1):
+        rows = found[found["explainer"] == name]
+        ends = [
+            (float(SCORE_EDGES[b]), None if b == len(SCORE_EDGES) - 1 else float(SCORE_EDGES[b + 1]))
+            for b in rows["bar"]
+        ]
+        figure.add_bar(
+            x=[low + 0.025 for low, _ in ends], y=rows["cases"], width=0.046, name=explainer_name(name),
+            marker={"color": colour[name], "line": {"width": 0}}, row=place, col=1, showlegend=False,
+            customdata=[(target(Selection(name, measure, n, low=low, high=high)), f"{low:.2f} to {low + 0.05:.2f}")
+                        for low, high in ends],
+            hovertemplate=f"<b>{explainer_name(name)}</b><br>{MEASURES[measure].short} %{{customdata[1]}}: "
+            "%{y:,} cases<br>click to see them<extra></extra>",
+        )  # fmt: skip
+        figure.add_annotation(
+            text=f"<b>{explainer_name(name)}</b>", font={"color": colour[name]}, showarrow=False,
+            xref=f"x{place if place > 1 else ''} domain", yref=f"y{place if place > 1 else ''} domain",
+            x=0.995, y=0.96, xanchor="right", yanchor="top",
+        )  # fmt: skip
+    figure.update_xaxes(range=[0, 1.0])
+    figure.update_xaxes(title=f"{score_title(measure, n)} (0-1)", row=len(explainers))
+    figure.update_yaxes(title="Cases")
+    return finish(figure, 60 + 110 * len(explainers), margin={"l": 8, "r": 8, "t": 12, "b": 8})
+
+
+def win_matrix(found: pd.DataFrame, explainers: Sequence[str], measure: str, n: str) -> go.Figure:
+    """Share of cases in which the row scores higher than the column; a cell leads to its cases."""
+    names = [explainer_name(name) for name in explainers]
+    share = found.assign(share=found["wins"] / found["cases"]).pivot(index="winner", columns="loser", values="share")
+    share = share.reindex(index=list(explainers), columns=list(explainers))
+    figure = go.Figure(
+        go.Heatmap(
+            z=share.to_numpy(float) * 100, x=names, y=names, zmin=0, zmax=100, xgap=3, ygap=3, hoverinfo="skip",
+            colorscale=[[0, fade(ACCENT, 0.06)], [1, fade(ACCENT, 0.95)]],
+            showscale=False,
+        )
+    )  # fmt: skip
+    for dark in (False, True):  # one trace in the theme's ink, one in white where the cell is dark
+        cells = records(
+            found[(found["wins"] / found["cases"] > 0.6) == dark], "winner", "loser", "wins", "ties", "cases"
+        )
+        figure.add_scatter(
+            x=[explainer_name(loser) for _, loser, *_ in cells], y=[explainer_name(winner) for winner, *_ in cells],
+            mode="markers+text", marker={"size": 48, "symbol": "square", "color": "rgba(0,0,0,0)"}, showlegend=False,
+            text=[f"{wins / cases:.0%}" for _, _, wins, _, cases in cells],
+            textfont={"size": 15, **({"color": "#FFFFFF"} if dark else {})},
+            customdata=[(target(Selection(winner, measure, n, winner=winner, loser=loser)), wins, ties, cases)
+                        for winner, loser, wins, ties, cases in cells],
+            hovertemplate="<b>%{y}</b> scores higher than <b>%{x}</b><br>in %{customdata[1]:,} of %{customdata[3]:,} "
+            "cases, %{customdata[2]:,} ties<br>click to see them<extra></extra>",
+        )  # fmt: skip
+    figure.update_xaxes(showgrid=False, side="top", tickangle=0)
+    figure.update_yaxes(autorange="reversed", showgrid=False)
+    return finish(figure, 60 + 110 * len(explainers), margin={"l": 8, "r": 8, "t": 12, "b": 8})
+
+
+def rank_shares(found: pd.DataFrame, explainers: Sequence[str], measure: str) -> go.Figure:
+    """One panel an explainer: share of cases at each rank against n; a bar leads to its cases."""
+    figure = make_subplots(
+        cols=len(explainers),
+        shared_yaxes=True,
+        horizontal_spacing=0.03,
+        subplot_titles=[explainer_name(e) for e in explainers],
+    )
+    colour = colours(explainers)
+    ranks = sorted(found["rank"].unique())
+    for place, name in enumerate(explainers, start=1):
+        for rank in ranks:
+            rows = found[(found["explainer"] == name) & (found["rank"] == rank)]
+            strength = 1 - 0.88 * (rank - 1) / max(1, len(explainers) - 1)
+            figure.add_bar(
+                x=rows["n"], y=rows["share"] * 100,
+                marker={"color": fade(colour[name], strength), "line": {"width": 0}},
+                row=1, col=place, showlegend=False,
+                customdata=[(target(Selection(name, measure, str(k), rank=float(rank))), c)
+                            for k, c in records(rows, "n", "cases")],
+                hovertemplate=f"<b>{explainer_name(name)}</b>, n = %{{x}}<br>rank {rank:g}: %{{y:.0f}} % "
+                "(%{customdata[1]:,} cases)<br>click to see them<extra></extra>",
+            )  # fmt: skip
+    figure.update_layout(barmode="stack", bargap=0.12)
+    figure.update_xaxes(title=SIZE_TITLE, dtick=5)
+    figure.update_yaxes(range=[0, 100])
+    figure.update_yaxes(title="Cases, %", col=1)
+    return finish(figure, 340, margin={"l": 8, "r": 8, "t": 32, "b": 8})
+
+
+def band_curves(found: Mapping[str, pd.DataFrame], explainers: Sequence[str], measure: str, n: str) -> go.Figure:
+    """Mean score against properties of the case, a panel each, with intervals; a point leads to its cases."""
+    figure = make_subplots(cols=len(found), shared_yaxes=True, horizontal_spacing=0.03)
+    colour = colours(explainers)
+    for place, (column, bands) in enumerate(found.items(), start=1):
+        title, factor, ends = BAND_COLUMNS[column]
+        for name in explainers:
+            rows = bands[bands["explainer"] == name].sort_values("band")
+            last = int(bands["band"].max())
+            marks = [
+                (target(_within(Selection(name, measure, n), ends, band, last, low, high)),
+                 _ends(low * factor, high * factor), cases, mean_low, mean_high)
+                for band, low, high, cases, mean_low, mean_high in
+                records(rows, "band", "low", "high", "cases", "mean_low", "mean_high")
+            ]  # fmt: skip
+            figure.add_scatter(
+                x=rows["middle"] * factor, y=rows["mean"], mode="lines+markers", name=explainer_name(name),
+                legendgroup=name, showlegend=place == 1, line={"color": colour[name], "width": 2}, marker={"size": 8},
+                error_y={"array": rows["mean_high"] - rows["mean"], "arrayminus": rows["mean"] - rows["mean_low"],
+                         "thickness": 1.2, "width": 3},
+                customdata=marks, row=1, col=place,
+                hovertemplate=f"<b>{explainer_name(name)}</b><br>{title}: %{{customdata[1]}}<br>"
+                f"mean {MEASURES[measure].short} %{{y:.3f}} [%{{customdata[3]:.3f}}, %{{customdata[4]:.3f}}]<br>"
+                "%{customdata[2]:,} cases: click to see them"
+                "<extra></extra>",
+            )  # fmt: skip
+        figure.update_xaxes(title=title, row=1, col=place)
+    figure.update_yaxes(title=f"{score_title(measure, n)} (0-1)", col=1)
+    figure.update_yaxes(rangemode="tozero")
+    return finish(figure, 390)
+
+
+def group_dots(found: pd.DataFrame, explainers: Sequence[str], column: str, measure: str, n: str) -> go.Figure:
+    """Mean score by photo or original class, a row each in the order given; a dot leads to its cases."""
+    figure = go.Figure()
+    colour = colours(explainers)
+    names = list(dict.fromkeys(found["name"]))
+    for name in explainers:
+        rows = found[found["explainer"] == name]
+        figure.add_scatter(
+            x=rows["mean"], y=rows["name"], mode="markers", name=explainer_name(name),
+            marker={"color": colour[name], "size": 10},
+            customdata=[(target(Selection(name, measure, n, **{column: key})), cases)
+                        for key, cases in records(rows, "key", "cases")],
+            hovertemplate=f"<b>%{{y}}</b><br>{explainer_name(name)}: %{{x:.3f}}<br>"
+            "%{customdata[1]:,} cases: click to see them<extra></extra>",
+        )  # fmt: skip
+    figure.update_xaxes(title=f"{score_title(measure, n)}, mean over cases (0-1)", rangemode="tozero")
+    figure.update_yaxes(categoryorder="array", categoryarray=names[::-1], showgrid=True)
+    return finish(figure, 150 + 24 * len(names))
+
+
+def change_bars(found: pd.DataFrame, explainers: Sequence[str], title: str) -> go.Figure:
+    """How the scores of the same cases differ between two stores: `compare.changes`."""
+    figure = make_subplots(cols=len(explainers), shared_yaxes=True, horizontal_spacing=0.03)
+    colour = colours(explainers)
+    for place, name in enumerate(explainers, start=1):
+        rows = found[found["explainer"] == name]
+        figure.add_bar(
+            x=rows["bar"] * 0.05 - 1 + 0.025, y=rows["size"], width=0.046, name=explainer_name(name),
+            marker={"color": colour[name], "line": {"width": 0}}, row=1, col=place,
+            hovertemplate=f"<b>{explainer_name(name)}</b><br>%{{x:+.2f}} ± 0.025: %{{y:,}} cases<extra></extra>",
+        )  # fmt: skip
+    limit = max(0.2, float((found["bar"] * 0.05 - 1).abs().max()) + 0.1)
+    figure.update_xaxes(range=[-limit, limit], zeroline=True, zerolinecolor=NEUTRAL)
+    figure.update_xaxes(title=title, row=1, col=(len(explainers) + 1) // 2)
+    figure.update_yaxes(title="Cases", col=1)
+    return finish(figure, 300)
+
+
+def score_title(measure: str, n: str) -> str:
+    """Best Jaccard index over n, mean Jaccard index over n, or Jaccard index at n = 5."""
+    name = MEASURES[measure].name
+    return f"{n.capitalize()} {name} over n" if n in ("best", "mean") else f"{name} at n = {n}"
+
+
+def _within(selection: Selection, ends: tuple[str, str], band: int, last: int, low: float, high: float) -> Selection:
+    """The selection limited to a band: the first has no lower end, the last no upper one."""
+    limits = {ends[0]: float(low)} if band > 0 else {}
+    if band < last:
+        limits[ends[1]] = float(high)
+    return selection.but(**limits)
+
+
+def _ends(low: float, high: float) -> str:
+    return f"from {low:.3g}" if np.isnan(high) else f"{low:.3g} to {high:.3g}"
