@@ -20,6 +20,7 @@ class CaseFile:
         facts: columns of the view `cases` (compute/views.sql).
         pictures: PNG bytes of "photo" and "adversarial".
         region: (H, W) uint8, 1 inside the attacked region.
+        gain: factor that makes the difference of the pictures visible: all but 1 % of the changed values stay in range.
         entries: by explainer, the entry map, (H, W) uint8; explainers without a readable one are left out.
         scores: explainer, n, pixels, hits, jaccard, hamming, rank_jaccard, rank_hamming (NaN where not ranked).
         explanations: by explainer, `seconds` and the explainer's own `diagnostics`.
@@ -28,6 +29,7 @@ class CaseFile:
     facts: dict[str, Any]
     pictures: dict[str, bytes]
     region: Bytes
+    gain: float
     entries: dict[str, Bytes]
     scores: pd.DataFrame
     explanations: dict[str, dict[str, Any]]
@@ -58,6 +60,7 @@ def load(board: Board, case_id: str) -> CaseFile | str:
         facts,
         {kind: images[kind] or b"" for kind in ("photo", "adversarial")},
         (labels == facts["segment"]).astype(np.uint8),
+        _gain(arrays["photo"], arrays["adversarial"]),
         {e: m.astype(np.uint8) for e, m in entries.items() if m is not None and m.shape == labels.shape},
         board.query(
             """select m.explainer, m.n, m.pixels, m.hits, m.jaccard, m.hamming, r.rank_jaccard, r.rank_hamming
@@ -67,6 +70,12 @@ def load(board: Board, case_id: str) -> CaseFile | str:
         ),
         _explanations(board, case_id),
     )
+
+
+def _gain(photo: Any, adversarial: Any) -> float:
+    change = np.abs(adversarial.astype(np.int16) - photo)
+    changed = change[change > 0]
+    return 127.0 / float(np.percentile(changed, 99)) if changed.size else 1.0
 
 
 def _explanations(board: Board, case_id: str) -> dict[str, dict[str, Any]]:

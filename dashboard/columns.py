@@ -10,5 +10,5 @@ def score_bar(label: str, words: str) -> ColumnConfig:
 
 
 def percentage(label: str, words: str) -> ColumnConfig:
-    """A share 0..1 as a percentage."""
-    return st.column_config.NumberColumn(label, help=words, format="percent")
+    """A number of percent."""
+    return st.column_config.NumberColumn(label, help=words, format="%.1f %%")

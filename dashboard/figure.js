@@ -15,7 +15,7 @@ const decimals = (value) => (value >= 0.1 ? 1 : value >= 0.01 ? 2 : value >= 0.0
 
 // A chart over n = 1..20: axes with titles, `marks(x, y)` for its content, a vertical line that `at(n)` moves.
 function chart({ title, axis, top, marks }) {
-  const [width, height, left, right, above, below] = [400, 230, 46, 8, 26, 36];
+  const [width, height, left, right, above, below] = [300, 200, 52, 6, 26, 36];
   const x = (n) => left + ((n - 0.5) / SIZES) * (width - left - right);
   const y = (value) => height - below - (value / top) * (height - above - below);
   const root = svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": title, "font-family": "sans-serif" });
@@ -61,13 +61,13 @@ function curves(header, measure) {
 
 function weights(explainer) {
   return chart({
-    title: `${explainer.label}: weights of its superpixels (${explainer.note})`,
-    axis: "Weight",
+    title: `${explainer.label}: ${explainer.note}`,
+    axis: "Weight of superpixel n",
     top: Math.max(...explainer.weights, 1e-4) * 1.08,
     marks: (x, y, n) =>
       explainer.weights.map((w, i) =>
         svg("rect", {
-          x: x(i + 1) - 6, y: y(Math.max(w, 0)), width: 12, height: y(0) - y(Math.max(w, 0)),
+          x: x(i + 1) - 4.5, y: y(Math.max(w, 0)), width: 9, height: y(0) - y(Math.max(w, 0)),
           fill: explainer.colour, "fill-opacity": i < n ? 1 : 0.3,
         }),
       ),
@@ -82,7 +82,7 @@ function figure(panels, charts, title, legend) {
   const lines = Math.max(...panels.map((p) => p.lines().length));
   const high = cell + lines * line + gap + 6;
   const chartWidth = (width - gap * (charts.length + 1)) / charts.length;
-  const chartHigh = Math.min(chartWidth, 420) * (230 / 400);
+  const chartHigh = Math.min(chartWidth, 420) * (200 / 300);
   const height = 58 + 2 * high + chartHigh + gap;
   const root = svg("svg", {
     xmlns: "http://www.w3.org/2000/svg", viewBox: `0 0 ${width} ${height}`, width, height, color: "#1d1d26", "font-family": "sans-serif",
@@ -97,8 +97,9 @@ function figure(panels, charts, title, legend) {
     panels.filter((p) => p.row === row).forEach((panel, i) => {
       const [x, y] = [gap + i * (cell + gap), 58 + row * high];
       root.append(svg("image", { x, y, width: cell, height: cell, href: panel.canvas.toDataURL("image/png"), style: "image-rendering:pixelated" }));
+      if (panel.colour) root.append(svg("circle", { cx: x + 5, cy: y + cell + 11, r: 5, fill: panel.colour }));
       panel.lines().forEach((text, k) =>
-        root.append(label(x, y + cell + (k + 1) * line, text, k ? { "fill-opacity": 0.85, "font-size": 10.5 } : { "font-weight": 600 })));
+        root.append(label(x + (panel.colour && !k ? 15 : 0), y + cell + (k + 1) * line, text, k ? { "fill-opacity": 0.85, "font-size": 10.5 } : { "font-weight": 600 })));
     });
   }
   charts.forEach((chart, i) => {

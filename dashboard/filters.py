@@ -32,14 +32,18 @@ _SIZE_LABELS = {"best": "its best n", "mean": "mean over n"}
 
 @st.cache_resource(show_spinner=False, max_entries=16, hash_funcs={Board: lambda board: board.key})
 def choices(board: Board) -> dict[str, dict[str, str]]:
-    """What a selection over this store can name, with the label of each; shared by all visitors, not to be changed."""
+    """What a selection over this store can name, with labels; shared by all visitors, not to be changed.
+
+    Explainers come in the order of their mean rank, so that the winner is the default.
+    """
     photos = board.query("select distinct photo_id, photo_name, clean_class from cases order by photo_name, photo_id")
     ids, names = photos["photo_id"].tolist(), photos["photo_name"].tolist()
+    winners = board.query(
+        "select explainer from mean_ranks where mean_rank_jaccard is not null order by mean_rank_jaccard"
+    )["explainer"].tolist()
     unique = {name for name, times in Counter(names).items() if times == 1}
     return {
-        "explainer": {
-            e: theme.explainer_name(e) for e in sorted(board.explainers, key=lambda e: e not in board.ranked)
-        },
+        "explainer": {e: theme.explainer_name(e) for e in [*winners, *board.explainers]},
         "photo": {i: name if name in unique else i for i, name in zip(ids, names, strict=True)},
         "clean": {name: name for name in sorted(set(photos["clean_class"]))},
     }

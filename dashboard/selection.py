@@ -179,7 +179,7 @@ def parse(params: Mapping[str, str], choices: Mapping[str, Collection[str]]) -> 
 
 
 def _number(text: str) -> float | None:
-    if not re.fullmatch(r"-?\d{0,9}\.?\d{0,17}(e-?\d{1,2})?", text):
+    if not re.fullmatch(r"-?\d{0,9}\.?\d{0,25}(e-?\d{1,2})?", text, re.ASCII):
         return None
     try:
         value = float(text)

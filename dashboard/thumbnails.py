@@ -36,9 +36,10 @@ def outline(region: Mask) -> Mask:
 
 def draw(photo: Bytes, region: Mask, chosen: Mask) -> Bytes:
     """The photo, (H, W, 3), dimmed; hits and false alarms in their colours, the region's edge in white."""
-    out = photo * np.float32(0.55)
+    grey = photo.mean(axis=2, keepdims=True, dtype=np.float32)
+    out: npt.NDArray[np.float32] = np.float32(0.25) * photo + np.float32(0.3) * grey
     for mask, colour in ((chosen & region, HIT), (chosen & ~region, ALARM)):
-        out[mask] = out[mask] * 0.45 + np.array(_rgb(colour), np.float32) * 0.55
+        out[mask] = out[mask] * 0.4 + np.array(_rgb(colour), np.float32) * 0.6
     edge = outline(region)
     out[outline(~region)] = 0
     out[edge] = 255

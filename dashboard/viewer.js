@@ -67,7 +67,7 @@ class Viewer {
         const grey = 0.3 * this.photo[i] + 0.59 * this.photo[i + 1] + 0.11 * this.photo[i + 2];
         for (let c = 0; c < 3; c++) {
           const dim = 0.38 * (0.6 * grey + 0.4 * this.photo[i + c]);
-          out[i + c] = colour ? 0.62 * colour[c] + 0.38 * (dim * 1.6) : dim;
+          out[i + c] = colour ? 0.74 * colour[c] + 0.7 * dim : dim;
         }
         out[i + 3] = 255;
       }
@@ -131,15 +131,13 @@ class Viewer {
     const { size } = this.header;
     const canvas = el("canvas", { width: size, height: size });
     const frame = el("div", { className: "frame" }, canvas);
-    if (explainer) frame.style.setProperty("--mark", explainer.colour);
     const caption = el("figcaption");
     const context = canvas.getContext("2d");
     const image = context.createImageData(size, size);
     this.handle(frame, canvas, explainer);
-    const once = row === 0;
     let done = false;
     const paint = () => {
-      if (!(once && done)) {
+      if (explainer || !done) {
         draw(image);
         context.putImageData(image, 0, 0);
         const [head, ...rest] = lines();
@@ -147,7 +145,9 @@ class Viewer {
       }
       done = true;
     };
-    return { row, canvas, lines, paint, figure: el("figure", {}, frame, caption) };
+    const figure = el("figure", { className: explainer ? "explainer" : "" }, frame, caption);
+    if (explainer) figure.style.setProperty("--mark", explainer.colour);
+    return { row, canvas, lines, paint, figure, colour: explainer?.colour };
   }
 
   caption(e) {
@@ -178,7 +178,7 @@ class Viewer {
   }
 
   difference(image) {
-    const gain = 127 / Math.max(1, this.header.linf);
+    const { gain } = this.header;
     for (let i = 0; i < image.data.length; i++)
       image.data[i] = i % 4 === 3 ? 255 : 128 + gain * (this.adversarial[i] - this.photo[i]);
   }

@@ -42,10 +42,10 @@ def payload(board: Board, case: CaseFile, n: int) -> bytes:
         "name": case.facts["case_id"],
         "title": f"{case.name} ({board.name})",
         "size": case.facts["size"],
-        "linf": case.facts["linf"],
+        "gain": case.gain,
         "n": n,
         "help": theme.N_HELP,
-        "captions": captions(case.facts, board.manifest["target"]["name"]),
+        "captions": captions(case, board.manifest["target"]["name"]),
         "colours": {"hit": HIT, "miss": MISS, "alarm": ALARM},
         "measures": {key: measure.name for key, measure in theme.MEASURES.items()},
         "explainers": _explainers(board, case),
@@ -55,9 +55,9 @@ def payload(board: Board, case: CaseFile, n: int) -> bytes:
     return b"".join([len(head).to_bytes(4, "little"), head, *blobs.values()])
 
 
-def captions(facts: dict[str, Any], target: str) -> dict[str, list[str]]:
+def captions(case: CaseFile, target: str) -> dict[str, list[str]]:
     """The lines under the four pictures."""
-    gain = 127 / max(1, facts["linf"])
+    facts = case.facts
     return {
         "photo": [
             f"Original: {facts['clean_class']}",
@@ -70,9 +70,9 @@ def captions(facts: dict[str, Any], target: str) -> dict[str, list[str]]:
             f"after {facts['iterations']} iterations",
         ],
         "difference": [
-            f"Difference, {gain:.2g} times, around grey",
-            f"at most {facts['linf']}/255 a channel (L∞)",
-            f"L2 norm {facts['l2']:.2f}, channels in 0 … 1",
+            f"Difference, amplified {case.gain:.2g} times",
+            f"L∞ = {facts['linf']}/255, L2 = {facts['l2']:.2f}",
+            "grey is no change",
         ],
         "region": [
             "Attacked region C",

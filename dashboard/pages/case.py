@@ -81,6 +81,7 @@ def figures(board: Board, case: CaseFile) -> None:
     st.dataframe(
         shown,
         hide_index=True,
+        placeholder="",
         column_config={
             "Best Jaccard": score_bar("Best Jaccard", theme.MEASURES["jaccard"].help),
             "Mean Jaccard": score_bar("Mean Jaccard", theme.MEASURES["jaccard"].help),

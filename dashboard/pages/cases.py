@@ -15,8 +15,8 @@ from dashboard.thumbnails import thumbnail
 from dashboard.trouble import plain
 
 GALLERY = 24
-TABLE = 1000
-"""Rows that the table shows at most; the downloads hold all."""
+CARD = 198  # pixels: four in a row beside the sidebar on a laptop
+TABLE = 1000  # rows that the table shows at most; the downloads hold all
 
 
 def main() -> None:
@@ -81,10 +81,9 @@ def bar(board: Board, selection: Selection, total: int) -> str:
 
 def nothing(board: Board, selection: Selection) -> None:
     """No case matches: what to change so that some do."""
-    st.info("No case matches.", icon=":material/search_off:")
     offers = matching.nearest(board.query, selection)
-    if offers:
-        st.markdown("The nearest filters that match:")
+    more = "the nearest filters that match are" if len(offers) > 1 else "the nearest filter that matches is"
+    st.info(f"No case matches{'; ' + more if offers else ''}:", icon=":material/search_off:")
     for group, other, total in offers:
         what = f"without “{filters.group_words(board, selection, group)}”"
         if other.active() == selection.active():
@@ -129,13 +128,13 @@ def gallery(board: Board, selection: Selection, total: int) -> None:
     sizes = shown_sizes(board, selection, shown)
     measure = theme.MEASURES[selection.measure]
     st.caption(
-        f"White outline: the attacked region. Over it {plain(theme.explainer_name(selection.explainer))}: hits in yellow, "
-        "false alarms in pink."
+        f"White outline: the attacked region. Over it {plain(theme.explainer_name(selection.explainer))}: "
+        "hits in yellow, false alarms in pink."
     )
     with st.container(horizontal=True, gap="small"):
         for row in shown.to_dict("records"):
             segment, n = sizes[row["case_id"]]
-            with st.container(border=True, width=208, gap="xsmall"):
+            with st.container(border=True, width=CARD, gap="xsmall"):
                 made = picture(board, row["case_id"], row["photo_id"], segment, selection.explainer, n)
                 name = f"{row['photo_name']}, region {row['region_rank']}"
                 if made:
@@ -177,23 +176,23 @@ def table(board: Board, selection: Selection, total: int) -> None:
         st.caption(f"The first {TABLE:,} in this order; the downloads hold all {total:,}.")
     measure = theme.MEASURES[selection.measure]
     size = filters.size_words(selection)
-    shares = filters.HELP
     columns: dict[str, Any] = {
         "case_id": st.column_config.ButtonColumn(
             "Case", key="cases_open", type="tertiary", alignment="left", help="Opens the case"
         ),
-        "photo_name": st.column_config.TextColumn("Photo"),
         "region_rank": st.column_config.NumberColumn("Region", help="1 is the photo's largest region."),
         "score": score_bar(theme.explainer_name(selection.explainer), f"{measure.name} at {size}. {measure.help}"),
         "top": score_bar("Best explainer", f"The highest {measure.name} of any, at {size}."),
         "chance": score_bar("Random", f"{measure.name} of the random baseline at {size}."),
-        "region_share": percentage("Region size", shares["region_share"]),
+        "region_share": percentage("Region size", filters.HELP["region_share"]),
         "clean_class": st.column_config.TextColumn("Original class"),
         "clean_confidence": percentage("Its confidence", "Before the attack."),
-        "target_confidence": percentage("Target's confidence", shares["target_confidence"]),
-        "linf": st.column_config.NumberColumn("L∞, 1/255", help=shares["linf"]),
+        "target_confidence": percentage("Target's confidence", filters.HELP["target_confidence"]),
+        "linf": st.column_config.NumberColumn("L∞, 1/255", help=filters.HELP["linf"]),
         "iterations": st.column_config.NumberColumn("Iterations", help="Steps of the attack."),
     }
+    shares = ["region_share", "clean_confidence", "target_confidence"]
+    shown[shares] *= filters.PERCENT
     st.dataframe(shown[list(columns)], hide_index=True, column_config=columns, height=640)
     if click := st.session_state.get("cases_open"):
         urls.go("case", case=click["label"], **selection.to_params())

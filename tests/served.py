@@ -1,0 +1,46 @@
+"""A dashboard served for a test, and Debian's Chromium to look at it."""
+
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = [
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+]
+needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the PATH: the browser tests did not run")
+
+
+@contextmanager
+def served(stores: Path) -> Iterator[str]:
+    """The address of a dashboard over the stores, stopped at the end."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = (
+        f"from pathlib import Path; from dashboard.launch import launch; launch(Path({str(stores)!r}), port={port})"
+    )
+    with subprocess.Popen([sys.executable, "-c", command], stdout=subprocess.DEVNULL) as process:
+        try:
+            yield _ready(f"http://127.0.0.1:{port}")
+        finally:
+            process.terminate()
+
+
+def _ready(address: str) -> str:
+    for _ in range(200):
+        try:
+            with urllib.request.urlopen(f"{address}/_stcore/health", timeout=1):
+                return address
+        except OSError:
+            time.sleep(0.1)
+    raise TimeoutError(f"{address} did not answer")

@@ -1,0 +1,231 @@
+"""A visitor's whole way in a real browser; skipped, with the reason, where there is none."""
+
+import io
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from dashboard import boards, casefile, matching
+from dashboard.selection import Selection
+from tests.make_store import make_store
+from tests.served import CHROMIUM, FLAGS, needs_chromium, served
+
+pytestmark = [pytest.mark.browser, needs_chromium]
+SIZE = 96
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_store(tmp_path_factory.mktemp("stores") / "made", cases=60, size=SIZE)
+
+
+@pytest.fixture(scope="module")
+def board(store: Path) -> boards.Board:
+    return boards.open_board("made", store)
+
+
+@pytest.fixture(scope="module")
+def address(store: Path) -> Iterator[str]:
+    with served(store) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
+    page = context.new_page()
+    page.set_default_timeout(20000)
+    wrong: list[str] = []
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    yield page
+    context.close()
+    assert wrong == []
+
+
+def opened(page: Page, case_id: str | None = None) -> Any:
+    """The viewer once it has drawn a case."""
+    viewer = page.locator(".viewer[data-drawn]" if case_id is None else f".viewer[data-case='{case_id}']")
+    expect(viewer).to_be_visible(timeout=20000)
+    expect(page.locator("[data-testid=stException]")).to_have_count(0)
+    return viewer
+
+
+def test_a_deep_link_is_the_first_thing_that_a_server_is_asked(address: str, page: Page) -> None:
+    page.goto(f"{address}/cases?explainer=lime&min_share=0.05")
+    expect(page.get_by_role("heading", name="Cases", exact=True)).to_be_visible()
+
+
+def test_the_whole_way(address: str, board: boards.Board, page: Page, browser: Browser) -> None:
+    page.goto(address)
+    expect(page.locator("h1")).to_be_visible()
+    page.get_by_role("link", name="Explainers", exact=True).click()
+    click_an_aggregate(page)
+    expect(page.get_by_role("heading", name="Cases", exact=True)).to_be_visible()
+    assert "/cases?" in page.url and "explainer=" in page.url
+
+    page.goto(f"{address}/cases?explainer=lime")
+    page.get_by_text("Largest disagreement").click()
+    page.wait_for_url(re.compile("question=disagreement"))
+    selection = Selection("lime", question="disagreement")
+    ids = matching.everything(board.query, selection)["case_id"].tolist()
+    expect(page.get_by_text(f"{len(ids)} cases", exact=True)).to_be_visible()
+    first = board.query("select photo_name, region_rank from cases where case_id = ?", [ids[0]]).iloc[0]
+    page.get_by_role("link", name=f"{first['photo_name']}, region {first['region_rank']}").last.click()
+    viewer = opened(page, ids[0])
+    assert "question=disagreement" in page.url and f"case={ids[0]}" in page.url
+
+    slider = viewer.locator("input[type=range]")
+    slider.fill("5")
+    expect(viewer).to_have_attribute("data-drawn", "5")
+    page.wait_for_url(re.compile("[?&]at=5"))
+    page.locator("body").press("j")
+    opened(page, ids[1])
+    expect(page.get_by_text(f"2 of {len(ids)} cases")).to_be_visible()
+    page.locator("body").press("k")
+    viewer = opened(page, ids[0])
+    page.locator("body").press("ArrowRight")
+    expect(viewer).to_have_attribute("data-drawn", "6")
+    page.wait_for_url(re.compile("[?&]at=6"))
+
+    link = page.url
+    other = browser.new_context().new_page()
+    other.goto(link)
+    expect(opened(other, ids[0])).to_have_attribute("data-drawn", "6")
+    other.context.close()
+
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Arrays (.npz)").click()
+    arrays = np.load(download.value.path())
+    assert arrays["photo"].shape == (SIZE, SIZE, 3) and "README.md" in arrays.files
+
+
+def click_an_aggregate(page: Page) -> None:
+    """Click the first bar or point of a chart on Explainers that leads to cases."""
+    mark = page.locator(".js-plotly-plot .bars .point, .js-plotly-plot .points .point").first
+    mark.wait_for()
+    box = mark.bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+
+
+def test_every_pixel_is_drawn_as_the_store_says(address: str, board: boards.Board, page: Page) -> None:
+    case_id = matching.page(board.query, Selection("lime"), size=1)["case_id"].iloc[0]
+    case = casefile.load(board, case_id)
+    assert isinstance(case, casefile.CaseFile)
+    page.goto(f"{address}/case?case={case_id}&at=3")
+    viewer = opened(page, case_id)
+    for n in (3, 11):
+        viewer.locator("input[type=range]").fill(str(n))
+        expect(viewer).to_have_attribute("data-drawn", str(n))
+        for i, name in enumerate(board.explainers):
+            drawn = np.array(
+                viewer.locator("canvas").nth(4 + i).evaluate(
+                    "c => Array.from(c.getContext('2d').getImageData(0, 0, c.width, c.height).data)"
+                )
+            ).reshape(SIZE, SIZE, 4)[..., :3].astype(int)  # fmt: skip
+            chosen = (case.entries[name] > 0) & (case.entries[name] <= n)
+            region = case.region.astype(bool)
+            red, green, blue = drawn[..., 0], drawn[..., 1], drawn[..., 2]
+            kind = np.select(
+                [(red > 160) & (green > 140), (blue > 160) & (red < 150), (red > 150) & (green < 130)], [3, 1, 2], 0
+            )
+            assert np.array_equal(kind, 2 * chosen + region), (name, n)
+
+
+def test_a_slider_move_is_drawn_within_two_frames(address: str, page: Page) -> None:
+    page.goto(f"{address}/case")
+    viewer = opened(page)
+    times = viewer.evaluate(
+        """async (root) => {
+          const slider = root.querySelector("input[type=range]"), times = [];
+          for (let i = 0; i < 40; i++) {
+            slider.value = 1 + (i % 20);
+            const start = performance.now();
+            slider.dispatchEvent(new Event("input"));
+            await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+            if (root.dataset.drawn !== slider.value) throw new Error("not drawn after two frames");
+            times.push(performance.now() - start);
+          }
+          return times;
+        }"""
+    )
+    print(f"slider to picture: median {np.median(times):.1f} ms, worst {max(times):.1f} ms")
+    assert np.median(times) < 60
+
+
+def test_zoom_keeps_all_pictures_in_step(address: str, page: Page) -> None:
+    page.goto(f"{address}/case")
+    viewer = opened(page)
+    frames = viewer.locator(".frame")
+    frames.nth(1).dblclick(position={"x": 30, "y": 40})
+    shown = viewer.locator("canvas").evaluate_all("all => all.map((c) => getComputedStyle(c).transform)")
+    assert len(shown) == 8 and len(set(shown)) == 1 and shown[0].startswith("matrix(2, 0, 0, 2")
+    viewer.get_by_role("button", name="Whole image").click()
+    assert viewer.locator("canvas").first.evaluate("c => getComputedStyle(c).transform") == "matrix(1, 0, 0, 1, 0, 0)"
+
+
+def test_figures_and_selections_download(address: str, board: boards.Board, page: Page, tmp_path: Path) -> None:
+    page.goto(f"{address}/case?at=4")
+    viewer = opened(page)
+    with page.expect_download() as download:
+        viewer.get_by_role("button", name="Download this figure as SVG").click()
+    assert download.value.suggested_filename.endswith("-n04.svg")
+    root = ET.fromstring(Path(download.value.path()).read_text())
+    assert len(root.findall(".//{*}image")) == 8 and "n = 4" in "".join(root.itertext())
+    with page.expect_download() as download:
+        viewer.get_by_role("button", name="Download this figure as PNG").click()
+    image = Image.open(io.BytesIO(Path(download.value.path()).read_bytes()))
+    assert image.width > 1500 and len(image.convert("RGB").resize((64, 64)).getcolors(4096) or []) > 100
+
+    page.goto(f"{address}/cases?explainer=lime&min_share=0.08&view=table")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="CSV").click()
+    expected = matching.everything(board.query, Selection("lime", min_share=0.08))["case_id"].tolist()
+    assert pd.read_csv(download.value.path())["case_id"].tolist() == expected
+
+
+def test_texts_of_a_store_are_shown_as_they_are(browser: Browser, tmp_path: Path) -> None:
+    store = make_store(tmp_path / "evil", cases=8, size=32)
+    evil = "<img src=x onerror=alert(1)>[a](javascript:alert(1))`$x$"
+    photos = pd.read_parquet(store / "photos.parquet")
+    rewrite(store, photos.assign(name=evil, clean_class=evil))
+    context = browser.new_context()
+    page = context.new_page()
+    page.on("dialog", lambda dialog: pytest.fail(f"a script ran: {dialog.message}"))
+    with served(store) as address:
+        page.goto(address)
+        expect(page.locator("h1")).to_be_visible()
+        page.goto(f"{address}/case")
+        viewer = opened(page)
+        expect(viewer).to_contain_text(evil)
+        page.goto(f"{address}/cases")
+        expect(page.get_by_text(evil).first).to_be_visible()
+        assert page.locator("img[src=x]").count() == 0
+    context.close()
+
+
+def rewrite(store: Path, photos: pd.DataFrame) -> None:
+    """Replace a store's photos by others of the same schema."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from compute.schema import TABLES
+
+    table = pa.Table.from_pandas(photos, schema=TABLES["photos"], preserve_index=False)
+    pq.write_table(table, store / "photos.parquet")

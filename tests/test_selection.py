@@ -1,0 +1,195 @@
+"""The selection: its way through the URL, and its SQL against plain pandas."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from compute.store import open_store
+from dashboard import matching
+from dashboard.selection import MEASURES, ORDERS, QUESTIONS, SIZES, Selection, parse, questions
+from tests.make_store import make_store
+
+EXPLAINERS = ("saliency", "guided_backprop", "lime", "random")
+CHOICES = {"explainer": EXPLAINERS, "photo": ["made-00000", "made-00001"], "clean": ["daisy", "a, b & c=d"]}
+
+
+@pytest.fixture(scope="module")
+def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[matching.Ask]:
+    connection = open_store(make_store(tmp_path_factory.mktemp("store"), cases=40, size=32)).connect()
+
+    def answer(sql: str, params: Any = ()) -> pd.DataFrame:
+        with connection.cursor() as cursor:
+            return cursor.execute(sql, params).df()
+
+    yield answer
+    connection.close()
+
+
+_reals = st.none() | st.floats(0, 300, allow_nan=False).filter(lambda x: x == 0 or x > 1e-6)
+selections = st.builds(
+    Selection,
+    explainer=st.sampled_from(EXPLAINERS),
+    measure=st.sampled_from(MEASURES),
+    n=st.sampled_from(SIZES),
+    question=st.sampled_from(["", *QUESTIONS]),
+    photo=st.sampled_from(["", *CHOICES["photo"]]),
+    clean=st.sampled_from(["", *CHOICES["clean"]]),
+    **{
+        name: _reals
+        for name in ("low", "high", "min_share", "max_share", "min_conf", "max_conf", "min_linf", "max_linf", "rank")
+    },
+    winner=st.sampled_from(["", *EXPLAINERS]),
+    loser=st.sampled_from(["", *EXPLAINERS]),
+    order=st.sampled_from(["", *ORDERS]),
+).map(lambda selection: selection.but())
+
+
+@given(selections)
+def test_a_selection_survives_the_url(selection: Selection) -> None:
+    assert parse(selection.to_params(), CHOICES) == (selection, [])
+
+
+@given(st.dictionaries(st.sampled_from([f.name for f in fields(Selection)]), st.text(max_size=30)))
+def test_any_text_in_the_url_is_taken_or_ignored(params: dict[str, str]) -> None:
+    selection, ignored = parse(params, CHOICES)
+    assert selection.explainer in EXPLAINERS
+    assert set(ignored) <= set(params)
+    assert parse(selection.to_params(), CHOICES) == (selection, [])
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "1e999", "0x10", "1_000", "٣", "--1", "1;drop table cases", "9" * 400])
+def test_a_number_that_is_none_is_ignored(value: str) -> None:
+    assert parse({"low": value}, CHOICES) == (Selection("saliency"), ["low"])
+
+
+def test_what_needs_something_else_falls_away() -> None:
+    assert parse({"rank": "1"}, CHOICES)[1] == ["rank"]
+    assert parse({"winner": "lime"}, CHOICES)[1] == ["winner"]
+    assert Selection("lime", n="3", rank=1.0).but(n="best").rank is None
+
+
+def _scores(ask: matching.Ask, measure: str, n: str) -> pd.DataFrame:
+    """Case by explainer, computed from the counts by pandas."""
+    rows = ask("select * from scores join cases using (case_id)", {})
+    union = rows["pixels"] + rows["region_pixels"] - rows["hits"]
+    rows["jaccard"] = rows["hits"] / union
+    rows["hamming"] = 1 - (union - rows["hits"]) / rows["n_pixels"]
+    if n.isdigit():
+        rows = rows[rows["n"] == int(n)]
+    how: Any = "mean" if n == "mean" else "max"
+    return rows.pivot_table(index="case_id", columns="explainer", values=measure, aggfunc=how)
+
+
+def _ids(ask: matching.Ask, selection: Selection) -> list[str]:
+    found = matching.everything(ask, selection)["case_id"].tolist()
+    assert matching.count(ask, selection) == len(found)
+    return found
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+@pytest.mark.parametrize("n", ["best", "mean", "7"])
+def test_scores_order_and_ranges(ask: matching.Ask, measure: str, n: str) -> None:
+    scores = _scores(ask, measure, n)["lime"].sort_values(ascending=False)
+    selection = Selection("lime", measure, n)
+    found = matching.everything(ask, selection).set_index("case_id")["score"]
+    assert found.to_numpy() == pytest.approx(scores.to_numpy())
+    assert found.to_dict() == pytest.approx(scores.to_dict())
+    low, high = float(found.quantile(0.3)), float(found.iloc[2])
+    inside = found[(found >= low) & (found < high)].index
+    assert set(_ids(ask, selection.but(low=low, high=high))) == set(inside)
+    assert set(_ids(ask, selection.but(winner="lime", loser="saliency"))) == set(
+        _scores(ask, measure, n).query("lime > saliency").index
+    )
+
+
+def test_half_open_ranges_share_no_case_and_lose_none(ask: matching.Ask) -> None:
+    ends = [None, 0.02, 0.05, 0.1, 0.2, None]
+    for low, high in (("low", "high"), ("min_share", "max_share"), ("min_conf", "max_conf")):
+        parts = [
+            _ids(ask, Selection("lime").but(**{low: a, high: b})) for a, b in zip(ends[:-1], ends[1:], strict=True)
+        ]
+        together = [case_id for part in parts for case_id in part]
+        assert sorted(together) == sorted(_ids(ask, Selection("lime")))
+
+
+def test_ranks_are_those_of_the_views(ask: matching.Ask) -> None:
+    ranks = ask("select case_id from ranks where explainer = 'lime' and n = 5 and rank_hamming = 1", {})
+    assert set(_ids(ask, Selection("lime", "hamming", "5", rank=1.0))) == set(ranks["case_id"])
+
+
+def test_photo_and_class(ask: matching.Ask) -> None:
+    cases = ask("select case_id, clean_class from cases where photo_id = 'made-00001'", {})
+    assert set(_ids(ask, Selection("lime", photo="made-00001"))) == set(cases["case_id"])
+    same = ask("select case_id from cases where clean_class = ?", [cases["clean_class"].iloc[0]])
+    assert set(_ids(ask, Selection("lime", clean=cases["clean_class"].iloc[0]))) == set(same["case_id"])
+
+
+@pytest.mark.parametrize("n", ["best", "mean", "12"])
+def test_questions(ask: matching.Ask, n: str) -> None:
+    scores = _scores(ask, "jaccard", n)
+    ranked = scores[["saliency", "guided_backprop", "lime"]]
+    gap = ranked[["saliency", "guided_backprop"]].max(axis=1) - ranked["lime"]
+    two = ranked.apply(lambda row: row.nlargest(2).iloc[0] - row.nlargest(2).iloc[1], axis=1)
+    behind = scores["random"] - scores["saliency"]
+    expected = {
+        "lime-misses": gap[gap > 0].sort_values(ascending=False),
+        "everyone-misses": ranked.max(axis=1)[ranked.max(axis=1) < 0.25].sort_values(),
+        "closest": two.sort_values(),
+        "disagreement": (ranked.max(axis=1) - ranked.min(axis=1)).sort_values(ascending=False),
+        "worse-than-random": behind[behind > 0].sort_values(ascending=False),
+    }
+    for name, values in expected.items():
+        found = _ids(ask, Selection("saliency", n=n, question=name))
+        assert set(found) == set(values.index), name
+        assert values[found].to_numpy() == pytest.approx(values.to_numpy()), name
+
+
+def test_questions_need_their_explainers() -> None:
+    assert set(questions(["lime", "other"])) == {"everyone-misses", "closest", "disagreement"}
+    assert set(questions(EXPLAINERS)) == set(QUESTIONS)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_neighbours_walk_the_order(ask: matching.Ask, order: str) -> None:
+    selection = Selection("saliency", order=order, min_share=0.05)
+    ids = _ids(ask, selection)
+    for i in (0, 1, len(ids) - 1):
+        around = (ids[i - 1] if i else None, ids[i + 1] if i + 1 < len(ids) else None)
+        assert matching.neighbours(ask, selection, ids[i]) == (i + 1, len(ids), *around)
+    assert matching.neighbours(ask, selection, "'; drop table cases; --") is None
+    paged = [
+        c for first in range(0, len(ids), 7) for c in matching.page(ask, selection, size=7, first=first)["case_id"]
+    ]
+    assert paged == ids
+
+
+def test_the_nearest_filter_moves_a_range_just_far_enough(ask: matching.Ask) -> None:
+    top = matching.page(ask, Selection("lime"), size=1).iloc[0]
+    [(group, wider, total)] = matching.nearest(ask, Selection("lime", low=0.999))
+    assert group == ("low", "high") and total >= 1 and wider.low is not None
+    assert wider.low <= top["score"] < wider.low + 0.001
+    assert top["case_id"] in _ids(ask, wider)
+    [(_, wider, total)] = matching.nearest(ask, Selection("lime", max_linf=1.0))
+    assert total >= 1 and wider.max_linf is not None and wider.max_linf <= 210
+
+
+def test_the_nearest_filter_lifts_what_has_no_near(ask: matching.Ask) -> None:
+    other = ask("select clean_class from cases where photo_id <> 'made-00000' and clean_class not in (select clean_class "
+                "from cases where photo_id = 'made-00000')", {})["clean_class"].iloc[0]  # fmt: skip
+    offers = matching.nearest(ask, Selection("lime", photo="made-00000", clean=other))
+    assert [group for group, _, _ in offers] == [("photo",), ("clean",)]
+    assert all(total == matching.count(ask, selection) > 0 for _, selection, total in offers)
+    assert matching.nearest(ask, Selection("lime", photo="nowhere", low=0.999, clean="nothing")) == []
+
+
+def test_a_case_that_was_not_explained_is_listed_last(ask: matching.Ask) -> None:
+    found = matching.everything(ask, Selection("absent"))
+    assert len(found) == matching.count(ask, Selection("lime"))
+    assert all(math.isnan(score) for score in found["score"])
