@@ -3,6 +3,7 @@
 To add one, write a function that returns a `Loaded` and decorate it with `@register`.
 """
 
+import copy
 import difflib
 import hashlib
 import urllib.error
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 from torchvision.models._meta import _IMAGENET_CATEGORIES
 
 from compute.errors import InputError
+from compute.fold import folded
 
 
 class Normalised(nn.Module):
@@ -63,16 +65,18 @@ class Classifier:
         name: str = "custom",
         device: torch.device | str = "cpu",
     ) -> "Classifier":
-        """Wrap any torch module that takes images normalised by `mean` and `std`.
+        """Wrap any torch module that takes images normalised by `mean` and `std`; the module itself is not changed.
 
         Args:
             size: side of its square input, pixels.
             classes: names, by index; numbers are used where they are not given.
         """
-        frozen = Normalised(network, mean, std).eval().requires_grad_(False)
+        example = torch.rand((2, 3, size, size), generator=torch.Generator().manual_seed(0))
+        plain = Normalised(copy.deepcopy(network), mean, std).eval().requires_grad_(False)
+        frozen = folded(plain, example)
         frozen = frozen.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         with torch.inference_mode():
-            outputs = int(frozen(torch.zeros(1, 3, size, size, device=device)).shape[1])
+            outputs = int(frozen(example.to(device)).shape[1])
         names = tuple(classes) if classes is not None and len(classes) == outputs else tuple(map(str, range(outputs)))
         return cls(name, frozen, size, names, _digest(network.state_dict()))
 

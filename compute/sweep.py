@@ -64,13 +64,14 @@ def open_sweep(
     Raises:
         InputError: naming the option at fault.
     """
+    engine.tune()
     device = engine.device_of(config.device) if classifier is None else classifier.device
     explainers = tuple(resolve(config.explainers))
     found, passed = (list(sources), []) if sources is not None else photos.find(config.photos)
     by_id = {source.photo_id: source for source in sorted(found, key=lambda s: s.photo_id)}
     if classifier is None:
         classifier = classifiers.load(config.classifier, weights=config.weights, device=device)
-    config = engine.resolved(config, classifier, photos=len(by_id))
+    config = engine.resolved(config, device.type, photos=len(by_id))
     target = classifier.index_of(config.target)
     parts = Parts(Path(config.out))
     parts.begin(

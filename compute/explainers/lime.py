@@ -40,15 +40,15 @@ def sample_probabilities(
     task: Task, draws: npt.NDArray[np.integer], segments: npt.NDArray[np.integer], hidden: Reals
 ) -> Reals:
     """(samples,) probability of the target for every row of draws (1: superpixel as it is, 0: hidden)."""
-    shown = task.image
-    covered = torch.from_numpy(hidden).to(task.device, torch.float32).permute(2, 0, 1)[None]
+    shown = task.image.permute(0, 2, 3, 1)
+    covered = torch.from_numpy(hidden).to(task.device, torch.float32)[None]
     bits = torch.from_numpy(draws.astype(np.bool_)).to(task.device)
     index = torch.from_numpy(segments.astype(np.int64)).to(task.device)
     with task.exclusive:
         found = []
         for start in range(0, len(bits), task.batch):
-            keep = bits[start : start + task.batch][:, index].unsqueeze(1)
-            images = torch.where(keep, shown, covered).contiguous(memory_format=torch.channels_last)
+            keep = bits[start : start + task.batch][:, index].unsqueeze(-1)
+            images = torch.where(keep, shown, covered).permute(0, 3, 1, 2)  # channels last in memory
             found.append(task.probabilities(images)[:, task.target])
         return np.asarray(torch.cat(found).double().cpu().numpy())
 
