@@ -11,6 +11,7 @@ STYLE = """<style>
 .block-container {padding: 4.5rem 3rem 3rem; max-width: 1680px}
 [data-testid="stMetric"] {padding: .2rem 0}
 </style>"""
+STORE_HELP = "One run of one configuration. Overview and Explainers can set two side by side."
 
 
 def choose() -> boards.Board:
@@ -20,19 +21,17 @@ def choose() -> boards.Board:
     if not stores:
         trouble.no_store(root)
     names = list(stores)
-    if urls.text("store") not in {"", *names}:
+    asked = urls.text("store") or st.session_state.get("last_store", "")
+    if asked not in {"", *names}:
         st.warning("The link names a store that is not here; this is another one.", icon=":material/link_off:")
-    name = names[0]
+    name = asked if asked in names else names[0]
     if len(names) > 1:
+        st.query_params["store"] = name  # a page chosen in the menu keeps the store
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(
-                "Store",
-                help="One run of one configuration. Overview and Explainers can set two side by side.",
-                width="content",
-            )
-            name = st.selectbox(
-                "Store", names, key="store", bind="query-params", width=280, label_visibility="collapsed"
-            )
+            st.markdown("Store", help=STORE_HELP, width="content")
+            tied = urls.bound("store", names, None)
+            name = st.selectbox("Store", names, width=280, label_visibility="collapsed", **tied)
+    st.session_state["last_store"] = name
     try:
         return boards.open_board(name, stores[name])
     except InputError as error:
@@ -41,9 +40,7 @@ def choose() -> boards.Board:
 
 def main() -> None:
     """One run of the script: frame, store, page."""
-    st.set_page_config(
-        page_title="wolfspider", page_icon=":material/hub:", layout="wide", initial_sidebar_state="expanded"
-    )
+    st.set_page_config(page_title="wolfspider", page_icon="🕷️", layout="wide", initial_sidebar_state="expanded")
     st.html(STYLE)
     pages = [
         st.Page(f"pages/{path}.py", title=title, icon=icon, url_path=path, default=path == "overview")

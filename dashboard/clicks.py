@@ -7,6 +7,7 @@ import streamlit as st
 
 from dashboard import urls
 from dashboard.selection import Selection
+from dashboard.theme import BUTTONS
 
 
 def target(selection: Selection) -> str:
@@ -16,7 +17,7 @@ def target(selection: Selection) -> str:
 
 def draw(figure: go.Figure, key: str) -> None:
     """Draw a figure; a click on a mark with customdata opens Cases with its selection."""
-    event = st.plotly_chart(figure, key=key, on_select="rerun", selection_mode="points", config={"displaylogo": False})
+    event = st.plotly_chart(figure, key=key, on_select="rerun", selection_mode="points", config=BUTTONS)
     for point in event.selection.points:
         given = point.get("customdata")
         query = given[0] if isinstance(given, list) and given else given

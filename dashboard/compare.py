@@ -7,10 +7,10 @@ import pandas as pd
 import streamlit as st
 
 from compute.errors import InputError
-from dashboard import boards, figures_explainers, queries, tables, trouble
+from dashboard import boards, figures_explainers, queries, tables, trouble, urls
 from dashboard.boards import Board
 from dashboard.intervals import clustered_means
-from dashboard.theme import MEASURES, explainer_name
+from dashboard.theme import BUTTONS, MEASURES, explainer_name
 
 COLUMNS = {
     "mean_rank_jaccard": "Mean rank, Jaccard",
@@ -58,7 +58,7 @@ def explainers(board: Board, measure: str, n: str) -> None:
         return
     names = [name for name in board.explainers if name in set(found["explainer"])]
     title = f"{MEASURES[measure].short} in {other.name} minus {board.name}, per case"
-    st.plotly_chart(figures_explainers.change_bars(found, names, title), key="changes", config={"displaylogo": False})
+    st.plotly_chart(figures_explainers.change_bars(found, names, title), key="changes", config=BUTTONS)
     lines = [
         f"{explainer_name(name)} {rows['mean'].iloc[0]:+.3f}{_interval(rows)}"
         for name in names
@@ -123,9 +123,8 @@ def _rival(board: Board) -> Board | None:
         list(stores),
         index=None,
         placeholder="Choose another store",
-        key="compare",
-        bind="query-params",
         width=360,
+        **urls.bound("compare", list(stores), None),
     )
     if name is None:
         return None

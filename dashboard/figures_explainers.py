@@ -23,7 +23,7 @@ BAND_COLUMNS = {
 
 def distributions(found: pd.DataFrame, explainers: Sequence[str], measure: str, n: str) -> go.Figure:
     """One row of bars an explainer: how many cases have a score within 0.05; a bar leads to its cases."""
-    figure = make_subplots(rows=len(explainers), shared_xaxes=True, shared_yaxes="all", vertical_spacing=0.035)
+    figure = make_subplots(rows=len(explainers), shared_xaxes=True, vertical_spacing=0.035)
     colour = colours(explainers)
     for place, name in enumerate(explainers, start=1):
         rows = found[found["explainer"] == name]
@@ -46,7 +46,7 @@ def distributions(found: pd.DataFrame, explainers: Sequence[str], measure: str, 
         )  # fmt: skip
     figure.update_xaxes(range=[0, 1.0])
     figure.update_xaxes(title=f"{score_title(measure, n)} (0-1)", row=len(explainers))
-    figure.update_yaxes(title="Cases")
+    figure.update_yaxes(title="Cases", range=[0, 1.06 * found["cases"].max()])
     return finish(figure, 60 + 110 * len(explainers), margin={"l": 8, "r": 8, "t": 12, "b": 8})
 
 

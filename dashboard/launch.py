@@ -24,14 +24,19 @@ def launch(path: Path, *, port: int = 8501, host: str = "127.0.0.1", headless: b
     """
     port = _free_port(host, port)
     command = [
-        *(sys.executable, "-m", "streamlit", "run", str(_APP)),
+        *(sys.executable, "-m", "dashboard", "run", str(_APP)),
         *(f"--server.address={host}", f"--server.port={port}", f"--server.headless={str(headless).lower()}"),
-        *("--browser.gatherUsageStats=false", "--server.fileWatcherType=none", "--logger.level=warning"),
+        *(
+            "--browser.gatherUsageStats=false",
+            "--server.fileWatcherType=none",
+            "--logger.hideWelcomeMessage=true",
+            "--logger.level=warning",
+        ),
     ]
     print(f"wolfspider dashboard over {path}: http://{host}:{port} (Ctrl+C stops it)", flush=True)
     environment = {**os.environ, STORES_VARIABLE: str(path.resolve())}
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as server:
+    with subprocess.Popen(command, env=environment) as server:
         try:
             return server.wait()
         except KeyboardInterrupt:

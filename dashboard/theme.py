@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 _FIXED = {"saliency": "#D55E00", "guided_backprop": "#0072B2", "lime": "#009E73", "random": "#8C8C8C"}
 _OTHERS = ("#CC79A7", "#E69F00", "#56B4E9", "#8F6BD1", "#A6761D", "#B2182B")
@@ -15,6 +16,12 @@ _NAMES = {
 ACCENT = "#6A5ACD"
 """The one accent colour, that of the buttons and links (.streamlit/config.toml)."""
 NEUTRAL = "#8C8C8C"
+BUTTONS: dict[str, Any] = {
+    "displaylogo": False,
+    "modeBarButtons": [["toImage"]],
+    "toImageButtonOptions": {"format": "svg", "filename": "wolfspider"},
+}
+"""Plotly's `config`: only the button that saves the figure, as a vector graphic."""
 
 
 @dataclass(frozen=True)

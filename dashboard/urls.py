@@ -1,6 +1,7 @@
 """Pages and their filters in the URL: read with checks, written as links that keep the store."""
 
 from collections.abc import Sequence
+from typing import Any
 from urllib.parse import urlencode
 
 import streamlit as st
@@ -42,6 +43,24 @@ def integer(name: str, low: int, high: int) -> int | None:
     """A whole number within the bounds; None where absent or not one."""
     value = number(name, low, high)
     return int(value) if value is not None and value == int(value) else None
+
+
+def bound(name: str, options: Sequence[str], default: str | None) -> dict[str, Any]:
+    """Arguments that tie a widget to a query parameter: the URL decides its value, a choice is written to the URL.
+
+    Streamlit's own `bind="query-params"` writes labels instead of values, and forbids links to set what is bound.
+    """
+
+    def write() -> None:
+        chosen = st.session_state[name]
+        if chosen in (None, default):
+            st.query_params.pop(name, None)
+        else:
+            st.query_params[name] = chosen
+
+    value = text(name)
+    st.session_state[name] = value if value in options else default
+    return {"key": name, "on_change": write}
 
 
 def with_store(**params: Value | None) -> dict[str, str]:

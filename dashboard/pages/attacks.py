@@ -3,6 +3,7 @@
 import streamlit as st
 
 from dashboard import attempts, boards, clicks, figures_attacks, trouble, urls
+from dashboard.theme import BUTTONS
 
 board = boards.current()
 
@@ -43,7 +44,7 @@ st.caption("A click on the successes of a size opens the cases behind it.")
 
 st.subheader("What it took")
 spreads = {column: boards.cached(attempts.spread, board, column) for column in figures_attacks.SPREADS}
-st.plotly_chart(figures_attacks.spreads(spreads), key="spreads", config={"displaylogo": False})
+st.plotly_chart(figures_attacks.spreads(spreads), key="spreads", config=BUTTONS)
 
 st.subheader("Photos that never fell")
 unbroken = boards.cached(attempts.unbroken, board)

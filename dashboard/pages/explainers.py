@@ -2,10 +2,13 @@
 
 import streamlit as st
 
-from dashboard import boards, clicks, compare, figures_explainers, queries, trouble
+from dashboard import boards, clicks, compare, figures_explainers, queries, trouble, urls
+from dashboard.selection import SIZES
 from dashboard.theme import MEAN_RANK_HELP, MEASURES, N_HELP
 
 ROWS = 25
+GROUPS = {"photo": "photo", "clean": "original class"}
+FIRST = ["hardest", "easiest"]
 board = boards.current()
 counts = boards.cached(queries.counts, board)
 
@@ -18,21 +21,17 @@ with left:
         "Measure",
         list(MEASURES),
         format_func=lambda m: MEASURES[m].name,
-        default="jaccard",
-        key="measure",
-        bind="query-params",
         required=True,
         help="\n\n".join(f"**{m.name}**: {m.help}" for m in MEASURES.values()),
+        **urls.bound("measure", list(MEASURES), "jaccard"),
     )
 with right:
     n = st.selectbox(
         "Score of a case",
-        ["best", "mean", *(str(size) for size in range(1, 21))],
-        index=1,
+        SIZES,
         format_func=lambda size: {"best": "best over n", "mean": "mean over n"}.get(size, f"at n = {size}"),
-        key="n",
-        bind="query-params",
         help=N_HELP,
+        **urls.bound("n", SIZES, "mean"),
     )
 st.caption("Every bar, cell and point can be clicked: it opens the cases behind it.")
 
@@ -65,17 +64,13 @@ left, right, _ = st.columns([3, 2, 3], vertical_alignment="bottom")
 with left:
     by = st.segmented_control(
         "Group by",
-        ["photo", "clean"],
-        format_func=lambda name: {"photo": "photo", "clean": "original class"}[name],
-        default="photo",
-        key="by",
-        bind="query-params",
+        list(GROUPS),
+        format_func=lambda name: GROUPS[name],
         required=True,
+        **urls.bound("by", list(GROUPS), "photo"),
     )
 with right:
-    first = st.segmented_control(
-        "Show first", ["hardest", "easiest"], default="hardest", key="first", bind="query-params", required=True
-    )
+    first = st.segmented_control("Show first", FIRST, required=True, **urls.bound("first", FIRST, "hardest"))
 groups = boards.cached(queries.by_group, board, measure, n, by)
 order = groups.groupby("key")["mean"].mean().sort_values(ascending=first == "hardest").index
 shown = groups.set_index("key").loc[order[:ROWS]].reset_index()

@@ -4,8 +4,9 @@ import streamlit as st
 
 from compute.statistics import FEW_PHOTOS
 from dashboard import answers, boards, clicks, compare, figures, queries, tables, trouble, urls
-from dashboard.theme import MEASURES, N_HELP
+from dashboard.theme import BUTTONS, MEASURES, N_HELP
 
+AXES = {"n": "n", "pixels": "share of pixels"}
 SETTINGS = {"regions": "regions a photo at most", "lime_samples": "LIME samples", "seed": "seed"}
 
 board = boards.current()
@@ -60,18 +61,16 @@ if summary.photos < FEW_PHOTOS:
         icon=":material/warning:",
     )
 if board.ranked:
-    st.plotly_chart(figures.rank_plot(summary, board.ranked), key="ranks", config={"displaylogo": False})
+    st.plotly_chart(figures.rank_plot(summary, board.ranked), key="ranks", config=BUTTONS)
 
 st.subheader("Likeness against explanation size")
 axis = st.segmented_control(
     "Size of an explanation as",
-    ["n", "pixels"],
-    format_func=lambda name: {"n": "n", "pixels": "share of pixels"}[name],
-    default="n",
-    key="axis",
-    bind="query-params",
+    list(AXES),
+    format_func=lambda name: AXES[name],
     required=True,
     help=N_HELP,
+    **urls.bound("axis", list(AXES), "n"),
 )
 curves = {measure: boards.cached(queries.curves, board, measure) for measure in MEASURES}
 clicks.draw(figures.likeness_curves(curves, board.explainers, by_share=axis == "pixels"), key="curves")

@@ -5,6 +5,7 @@ import shlex
 import streamlit as st
 
 from dashboard import boards, figures_run, queries, wording
+from dashboard.theme import BUTTONS
 
 board = boards.current()
 manifest = board.manifest
@@ -33,7 +34,7 @@ columns[3].metric("Configuration", digest[:8], help=f"The first digits of its SH
 st.subheader("Time by stage")
 seconds = {wording.stage(name): float(value) for name, value in dict(manifest.get("seconds") or {}).items()}
 if seconds:
-    st.plotly_chart(figures_run.stages(seconds), key="stages", config={"displaylogo": False})
+    st.plotly_chart(figures_run.stages(seconds), key="stages", config=BUTTONS)
     st.caption("Seconds of all workers together.")
 else:
     st.info("This store says nothing about time.")
