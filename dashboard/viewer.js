@@ -103,6 +103,7 @@ class Viewer {
     this.slider = el("input", { type: "range", min: 1, max: SIZES, step: 1, value: this.n, ariaLabel: "Explanation size n" });
     this.output = el("output");
     this.slider.addEventListener("input", () => this.go(Number(this.slider.value)));
+    this.slider.addEventListener("pointerup", () => this.slider.blur()); // so that J and K reach the page after a drag
     const legend = el("div", { className: "legend" }, ...this.legend.map(([text, colour]) => {
       const item = el("span", { textContent: text });
       item.style.setProperty("--swatch", colour);

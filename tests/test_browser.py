@@ -9,14 +9,17 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from make_store import make_store
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
+from served import CHROMIUM, FLAGS, needs_chromium, served
 
+from compute.schema import TABLES
 from dashboard import boards, casefile, matching
 from dashboard.selection import Selection
-from tests.make_store import make_store
-from tests.served import CHROMIUM, FLAGS, needs_chromium, served
 
 pytestmark = [pytest.mark.browser, needs_chromium]
 SIZE = 96
@@ -39,22 +42,21 @@ def address(store: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+def context() -> Iterator[BrowserContext]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
+        yield browser.new_context(viewport={"width": 1280, "height": 900})
         browser.close()
 
 
 @pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
+def page(context: BrowserContext) -> Iterator[Page]:
     page = context.new_page()
     page.set_default_timeout(20000)
     wrong: list[str] = []
     page.on("pageerror", lambda error: wrong.append(str(error)))
     yield page
-    context.close()
+    page.close()
     assert wrong == []
 
 
@@ -71,7 +73,7 @@ def test_a_deep_link_is_the_first_thing_that_a_server_is_asked(address: str, pag
     expect(page.get_by_role("heading", name="Cases", exact=True)).to_be_visible()
 
 
-def test_the_whole_way(address: str, board: boards.Board, page: Page, browser: Browser) -> None:
+def test_the_whole_way(address: str, board: boards.Board, page: Page, context: BrowserContext) -> None:
     page.goto(address)
     expect(page.locator("h1")).to_be_visible()
     page.get_by_role("link", name="Explainers", exact=True).click()
@@ -90,8 +92,7 @@ def test_the_whole_way(address: str, board: boards.Board, page: Page, browser: B
     viewer = opened(page, ids[0])
     assert "question=disagreement" in page.url and f"case={ids[0]}" in page.url
 
-    slider = viewer.locator("input[type=range]")
-    slider.fill("5")
+    drag(page, viewer, 5)
     expect(viewer).to_have_attribute("data-drawn", "5")
     page.wait_for_url(re.compile("[?&]at=5"))
     page.locator("body").press("j")
@@ -104,15 +105,27 @@ def test_the_whole_way(address: str, board: boards.Board, page: Page, browser: B
     page.wait_for_url(re.compile("[?&]at=6"))
 
     link = page.url
-    other = browser.new_context().new_page()
+    other = context.new_page()  # a session of its own
     other.goto(link)
     expect(opened(other, ids[0])).to_have_attribute("data-drawn", "6")
-    other.context.close()
+    other.close()
 
     with page.expect_download() as download:
         page.get_by_role("button", name="Arrays (.npz)").click()
     arrays = np.load(download.value.path())
     assert arrays["photo"].shape == (SIZE, SIZE, 3) and "README.md" in arrays.files
+
+
+def drag(page: Page, viewer: Any, n: int) -> None:
+    """Drag the viewer's slider from its left end to n."""
+    slider = viewer.locator("input[type=range]")
+    slider.hover()  # waits until it has come to rest
+    box = slider.bounding_box()
+    middle = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + 8, middle)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 8 + (n - 1) / 19 * (box["width"] - 16), middle, steps=12)
+    page.mouse.up()
 
 
 def click_an_aggregate(page: Page) -> None:
@@ -195,18 +208,16 @@ def test_figures_and_selections_download(address: str, board: boards.Board, page
 
     page.goto(f"{address}/cases?explainer=lime&min_share=0.08&view=table")
     with page.expect_download() as download:
-        page.get_by_role("button", name="CSV").click()
+        page.get_by_role("button", name="CSV", exact=True).click()
     expected = matching.everything(board.query, Selection("lime", min_share=0.08))["case_id"].tolist()
     assert pd.read_csv(download.value.path())["case_id"].tolist() == expected
 
 
-def test_texts_of_a_store_are_shown_as_they_are(browser: Browser, tmp_path: Path) -> None:
+def test_texts_of_a_store_are_shown_as_they_are(page: Page, tmp_path: Path) -> None:
     store = make_store(tmp_path / "evil", cases=8, size=32)
     evil = "<img src=x onerror=alert(1)>[a](javascript:alert(1))`$x$"
     photos = pd.read_parquet(store / "photos.parquet")
     rewrite(store, photos.assign(name=evil, clean_class=evil))
-    context = browser.new_context()
-    page = context.new_page()
     page.on("dialog", lambda dialog: pytest.fail(f"a script ran: {dialog.message}"))
     with served(store) as address:
         page.goto(address)
@@ -217,15 +228,9 @@ def test_texts_of_a_store_are_shown_as_they_are(browser: Browser, tmp_path: Path
         page.goto(f"{address}/cases")
         expect(page.get_by_text(evil).first).to_be_visible()
         assert page.locator("img[src=x]").count() == 0
-    context.close()
 
 
 def rewrite(store: Path, photos: pd.DataFrame) -> None:
     """Replace a store's photos by others of the same schema."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    from compute.schema import TABLES
-
     table = pa.Table.from_pandas(photos, schema=TABLES["photos"], preserve_index=False)
     pq.write_table(table, store / "photos.parquet")

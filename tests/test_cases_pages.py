@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
+from make_store import make_store
 from streamlit.testing.v1 import AppTest
 
 from dashboard import STORES_VARIABLE, boards, matching
 from dashboard.selection import QUESTIONS, Selection
-from tests.make_store import make_store
 
 APP = Path(boards.__file__).with_name("app.py")
 
@@ -23,7 +23,7 @@ def _stores(board: boards.Board, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(STORES_VARIABLE, str(board.store.path))
 
 
-def visit(page: str, **params: str) -> AppTest:
+def visit(page: str, /, **params: str) -> AppTest:
     app = AppTest.from_file(str(APP), default_timeout=30)
     app.switch_page(f"pages/{page}.py")
     for name, value in params.items():
@@ -35,6 +35,12 @@ def visit(page: str, **params: str) -> AppTest:
 
 def _said(app: AppTest) -> str:
     return " ".join(str(e.value) for e in [*app.title, *app.markdown, *app.caption, *app.info, *app.warning])
+
+
+def _param(app: AppTest, name: str) -> str:
+    """A query parameter; the runner holds a list where the page left the link's value alone."""
+    value = app.query_params[name]
+    return value if isinstance(value, str) else value[0]
 
 
 def _count(app: AppTest) -> str:
@@ -61,7 +67,7 @@ def test_moving_a_widget_writes_the_url(board: boards.Board) -> None:
     app.selectbox(key="selection_measure").set_value("hamming").run()
     app.selectbox(key="selection_n").set_value("7").run()
     app.slider(key="selection_score").set_value((0.2, 0.8)).run()
-    found = {name: values[0] for name, values in app.query_params.items()}
+    found = {name: _param(app, name) for name in app.query_params}
     assert found == {"explainer": "lime", "measure": "hamming", "n": "7", "low": "0.2", "high": "0.8"}
     total = matching.count(board.query, Selection("lime", "hamming", "7", low=0.2, high=0.8))
     assert f"{total:,}" in _count(app)
@@ -100,7 +106,7 @@ def test_case_stands_in_its_selection_and_steps_on(board: boards.Board) -> None:
     assert f"**1** of **{len(ids)}** cases" in _said(app)
     assert app.button(key="Previous").disabled
     app.button(key="Next").click().run()
-    assert app.query_params["case"] == [ids[1]] and "**2** of" in _said(app)
+    assert _param(app, "case") == ids[1] and "**2** of" in _said(app)
 
 
 def test_case_outside_its_selection_is_still_shown(board: boards.Board) -> None:

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from make_store import make_store
 
 from compute.photos import from_png
 from dashboard import boards, casefile, export, matching
 from dashboard.selection import Selection
-from tests.make_store import make_store
 
 
 @pytest.fixture(scope="module")

@@ -3,18 +3,18 @@
 import math
 from collections.abc import Iterator
 from dataclasses import fields
-from pathlib import Path
+from itertools import pairwise
 from typing import Any
 
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from make_store import make_store
 
 from compute.store import open_store
 from dashboard import matching
 from dashboard.selection import MEASURES, ORDERS, QUESTIONS, SIZES, Selection, parse, questions
-from tests.make_store import make_store
 
 EXPLAINERS = ("saliency", "guided_backprop", "lime", "random")
 CHOICES = {"explainer": EXPLAINERS, "photo": ["made-00000", "made-00001"], "clean": ["daisy", "a, b & c=d"]}
@@ -41,10 +41,9 @@ selections = st.builds(
     question=st.sampled_from(["", *QUESTIONS]),
     photo=st.sampled_from(["", *CHOICES["photo"]]),
     clean=st.sampled_from(["", *CHOICES["clean"]]),
-    **{
-        name: _reals
-        for name in ("low", "high", "min_share", "max_share", "min_conf", "max_conf", "min_linf", "max_linf", "rank")
-    },
+    **dict.fromkeys(
+        ("low", "high", "min_share", "max_share", "min_conf", "max_conf", "min_linf", "max_linf", "rank"), _reals
+    ),
     winner=st.sampled_from(["", *EXPLAINERS]),
     loser=st.sampled_from(["", *EXPLAINERS]),
     order=st.sampled_from(["", *ORDERS]),
@@ -112,9 +111,7 @@ def test_scores_order_and_ranges(ask: matching.Ask, measure: str, n: str) -> Non
 def test_half_open_ranges_share_no_case_and_lose_none(ask: matching.Ask) -> None:
     ends = [None, 0.02, 0.05, 0.1, 0.2, None]
     for low, high in (("low", "high"), ("min_share", "max_share"), ("min_conf", "max_conf")):
-        parts = [
-            _ids(ask, Selection("lime").but(**{low: a, high: b})) for a, b in zip(ends[:-1], ends[1:], strict=True)
-        ]
+        parts = [_ids(ask, Selection("lime").but(**{low: a, high: b})) for a, b in pairwise(ends)]
         together = [case_id for part in parts for case_id in part]
         assert sorted(together) == sorted(_ids(ask, Selection("lime")))
 
@@ -127,7 +124,7 @@ def test_ranks_are_those_of_the_views(ask: matching.Ask) -> None:
 def test_photo_and_class(ask: matching.Ask) -> None:
     cases = ask("select case_id, clean_class from cases where photo_id = 'made-00001'", {})
     assert set(_ids(ask, Selection("lime", photo="made-00001"))) == set(cases["case_id"])
-    same = ask("select case_id from cases where clean_class = ?", [cases["clean_class"].iloc[0]])
+    same = ask("select case_id from cases where clean_class = $name", {"name": cases["clean_class"].iloc[0]})
     assert set(_ids(ask, Selection("lime", clean=cases["clean_class"].iloc[0]))) == set(same["case_id"])
 
 
@@ -181,8 +178,11 @@ def test_the_nearest_filter_moves_a_range_just_far_enough(ask: matching.Ask) -> 
 
 
 def test_the_nearest_filter_lifts_what_has_no_near(ask: matching.Ask) -> None:
-    other = ask("select clean_class from cases where photo_id <> 'made-00000' and clean_class not in (select clean_class "
-                "from cases where photo_id = 'made-00000')", {})["clean_class"].iloc[0]  # fmt: skip
+    other = ask(
+        """select clean_class from cases
+        where clean_class not in (select clean_class from cases where photo_id = 'made-00000')""",
+        {},
+    )["clean_class"].iloc[0]
     offers = matching.nearest(ask, Selection("lime", photo="made-00000", clean=other))
     assert [group for group, _, _ in offers] == [("photo",), ("clean",)]
     assert all(total == matching.count(ask, selection) > 0 for _, selection, total in offers)

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from make_store import make_store
 
 from compute.photos import from_png, png
 from dashboard import boards, casefile, thumbnails, viewer
-from tests.make_store import make_store
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,8 @@ def test_baselines_have_no_rank_and_superpixels_have_weights(board: boards.Board
 
 
 def test_strange_diagnostics_are_left_out(board: boards.Board) -> None:
-    for weights in (None, [], "many", [1, "two"], {}):
+    strange: list[Any] = [None, [], "many", [1, "two"], {}]
+    for weights in strange:
         assert viewer._superpixels({"weights": weights}) == {}
 
 
