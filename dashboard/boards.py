@@ -136,19 +136,32 @@ def current() -> Board:
     return board
 
 
-def cached(query: Callable[Concatenate[Board, _P], _T], board: Board, *args: _P.args, **_: _P.kwargs) -> _T:
-    """The result of a function of a board, computed once per store and (hashable, positional) arguments."""
-    result: _T = _cached(query, board, args)
+def cached(query: Callable[Concatenate[Board, _P], _T], board: Board, *args: _P.args, **kwargs: _P.kwargs) -> _T:
+    """The result of a function of a board, computed once per store and (hashable) arguments."""
+    result: _T = _cached(query, board, args, kwargs)
     return result
 
 
-@st.cache_data(
-    show_spinner=False,
-    max_entries=512,
-    hash_funcs={Board: lambda board: board.key, FunctionType: lambda query: f"{query.__module__}.{query.__qualname__}"},
-)
-def _cached(query: Callable[..., Any], board: Board, args: tuple[Any, ...]) -> Any:
-    return query(board, *args)
+def shared(draw: Callable[Concatenate[Board, _P], _T], board: Board, *args: _P.args, **kwargs: _P.kwargs) -> _T:
+    """As `cached`, but all visitors get the same object, which none of them may change: for figures, slow to copy."""
+    result: _T = _shared(draw, board, args, kwargs)
+    return result
+
+
+_KEYS: dict[str | type[Any], Callable[[Any], Any]] = {
+    Board: lambda board: board.key,
+    FunctionType: lambda function: f"{function.__module__}.{function.__qualname__}",
+}
+
+
+@st.cache_resource(show_spinner=False, max_entries=256, hash_funcs=_KEYS)
+def _shared(draw: Callable[..., Any], board: Board, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    return draw(board, *args, **kwargs)
+
+
+@st.cache_data(show_spinner=False, max_entries=256, hash_funcs=_KEYS)
+def _cached(query: Callable[..., Any], board: Board, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    return query(board, *args, **kwargs)
 
 
 def _looks_like_store(path: Path) -> bool:

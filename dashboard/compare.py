@@ -7,18 +7,9 @@ import pandas as pd
 import streamlit as st
 
 from compute.errors import InputError
-from dashboard import boards, figures_explainers, queries, tables, trouble, urls
+from dashboard import boards, clicks, figures_compare, pairs, tables, trouble, urls
 from dashboard.boards import Board
-from dashboard.intervals import clustered_means
-from dashboard.theme import BUTTONS, MEASURES, explainer_name
-
-COLUMNS = {
-    "mean_rank_jaccard": "Mean rank, Jaccard",
-    "mean_rank_hamming": "Mean rank, Hamming",
-    "mean_jaccard": "Mean Jaccard",
-    "mean_hamming": "Mean Hamming",
-}
-DIFFERENCE_EDGES = np.round(np.arange(-1, 1, 0.05), 2)
+from dashboard.theme import explainer_name
 
 
 def overview(board: Board) -> None:
@@ -26,17 +17,18 @@ def overview(board: Board) -> None:
     other = _rival(board)
     if other is None:
         return
-    found = boards.cached(differences, board, other)
+    found = boards.cached(pairs.differences, board, other)
     if _nothing_shared(found, other):
         return
+    columns = {column: title for column, title in pairs.COLUMNS.items() if column in set(found["column"])}
     head = "<th>Explainer</th>" + "".join(
         f"<th>{escape(title)}<br><small>{escape(board.name)} | {escape(other.name)} | difference</small></th>"
-        for title in COLUMNS.values()
+        for title in columns.values()
     )
     rows = []
     for name in (n for n in board.explainers if n in set(found["explainer"])):
         cells = [tables.swatch(name, board.explainers)]
-        for column in COLUMNS:
+        for column in columns:
             row = found[(found["explainer"] == name) & (found["column"] == column)]
             cells.append(f"<td>{_difference(row)}</td>")
         rows.append("".join(cells))
@@ -44,7 +36,12 @@ def overview(board: Board) -> None:
     st.caption(
         f"{found['cases'].max():,} cases of the same photo and region rank in both stores. Difference: "
         f"{trouble.plain(other.name)} minus {trouble.plain(board.name)}, paired by case, 95 % over photos; "
-        "bold where the interval excludes zero. Ranks are those within each store."
+        "bold where the interval excludes zero."
+        + (
+            " Mean ranks are left out: the stores rank different explainers."
+            if len(columns) < len(pairs.COLUMNS)
+            else ""
+        )
     )
 
 
@@ -53,64 +50,17 @@ def explainers(board: Board, measure: str, n: str) -> None:
     other = _rival(board)
     if other is None:
         return
-    found = boards.cached(changes, board, other, measure, n)
+    found = boards.cached(pairs.changes, board, other, measure, n)
     if _nothing_shared(found, other):
         return
     names = [name for name in board.explainers if name in set(found["explainer"])]
-    title = f"{MEASURES[measure].short} in {other.name} minus {board.name}, per case"
-    st.plotly_chart(figures_explainers.change_bars(found, names, title), key="changes", config=BUTTONS)
+    clicks.chart(figures_compare.change_bars, board, other, measure, n)
     lines = [
         f"{explainer_name(name)} {rows['mean'].iloc[0]:+.3f}{_interval(rows)}"
         for name in names
         for rows in [found[found["explainer"] == name]]
     ]
     st.caption("Mean difference, 95 % over photos: " + "; ".join(lines))
-
-
-def differences(board: Board, other: Board) -> pd.DataFrame:
-    """Means of the cases that both have.
-
-    Returns:
-        explainer, column (of COLUMNS), first, second, mean (of second - first), low, high, cases.
-    """
-    both = _joined(queries.case_means(board), queries.case_means(other))
-    found = []
-    for column in COLUMNS:
-        rows = both.dropna(subset=[f"{column}_first", f"{column}_second"])
-        if rows.empty:
-            continue
-        change = rows[f"{column}_second"] - rows[f"{column}_first"]
-        means = _paired(rows.assign(change=change))
-        sides = rows.groupby("explainer")[[f"{column}_first", f"{column}_second"]].mean()
-        means["column"] = column
-        means["first"] = means["explainer"].map(sides[f"{column}_first"])
-        means["second"] = means["explainer"].map(sides[f"{column}_second"])
-        found.append(means)
-    return pd.concat(found) if found else pd.DataFrame(columns=["explainer", "cases"])
-
-
-def changes(board: Board, other: Board, measure: str, n: str) -> pd.DataFrame:
-    """How the score of a case changes from one store to the other.
-
-    Returns:
-        explainer, bar (index into DIFFERENCE_EDGES), size (cases in it); of the explainer: cases, mean, low, high.
-    """
-    both = _joined(queries.scores(board, measure, n), queries.scores(other, measure, n))
-    rows = both.assign(change=both["score_second"] - both["score_first"])
-    rows["bar"] = queries.place(rows["change"], DIFFERENCE_EDGES)
-    bars = rows.groupby(["explainer", "bar"]).agg(size=("change", "size")).reset_index()
-    return bars.merge(_paired(rows), on="explainer")
-
-
-def _joined(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
-    return first.merge(second.drop(columns="photo_id"), on=["case_id", "explainer"], suffixes=("_first", "_second"))
-
-
-def _paired(rows: pd.DataFrame) -> pd.DataFrame:
-    sums = rows.groupby(["photo_id", "explainer"], as_index=False).agg(
-        total=("change", "sum"), cases=("change", "size")
-    )
-    return clustered_means(sums, ["explainer"])
 
 
 def _rival(board: Board) -> Board | None:

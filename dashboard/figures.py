@@ -1,6 +1,5 @@
 """Plotly figures of the Overview; fonts, grid and background follow the visitor's theme, which Streamlit applies."""
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -8,7 +7,9 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from compute.report import PAPER
-from compute.statistics import Estimate, Summary
+from compute.statistics import Estimate
+from dashboard import queries
+from dashboard.boards import Board
 from dashboard.clicks import target
 from dashboard.selection import Selection
 from dashboard.theme import MEASURES, NEUTRAL, colours, explainer_name, fade
@@ -32,19 +33,17 @@ def records(rows: pd.DataFrame, *columns: str) -> list[tuple[Any, ...]]:
     return list(zip(*(rows[column].tolist() for column in columns), strict=True))
 
 
-def likeness_curves(curves: Mapping[str, pd.DataFrame], explainers: Sequence[str], *, by_share: bool) -> go.Figure:
+def likeness_curves(board: Board, by_share: bool) -> go.Figure:
     """Mean Jaccard index and Hamming likeness against explanation size, with bands of 95 % over photos.
 
-    Args:
-        curves: by measure, `queries.curves`.
-        explainers: in the order of the legend.
-        by_share: whether sizes are shares of the image's pixels instead of n.
+    Sizes are n, or shares of the image's pixels.
     """
     figure = make_subplots(cols=2, horizontal_spacing=0.09)
-    colour = colours(explainers)
-    for place, measure in enumerate(curves, start=1):
-        for name in explainers:
-            rows = curves[measure][curves[measure]["explainer"] == name].sort_values("n")
+    colour = colours(board.explainers)
+    for place, measure in enumerate(MEASURES, start=1):
+        curves = queries.curves(board, measure)
+        for name in board.explainers:
+            rows = curves[curves["explainer"] == name]
             x = rows["share"] * 100 if by_share else rows["n"]
             for trace in _curve(rows, x, name, colour[name], measure, legend=place == 1):
                 figure.add_trace(trace, row=1, col=place)
@@ -74,10 +73,11 @@ def _curve(
     return band, line
 
 
-def rank_plot(summary: Summary, explainers: Sequence[str]) -> go.Figure:
+def rank_plot(board: Board) -> go.Figure:
     """Mean ranks with intervals, the paper's as hollow diamonds: Jaccard on the left, Hamming on the right."""
+    summary, explainers = queries.summary(board), board.ranked
     figure = make_subplots(cols=2, shared_yaxes=True, horizontal_spacing=0.06)
-    colour = colours(explainers)
+    colour = colours(board.explainers)
     for place, measure in enumerate(MEASURES, start=1):
         for name in explainers:
             estimate = summary.explainers[name].get(f"mean_rank_{measure}")

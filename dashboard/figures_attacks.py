@@ -1,12 +1,11 @@
 """Plotly figures of Attacks."""
 
-from collections.abc import Mapping
-
 import numpy as np
-import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from dashboard import attempts
+from dashboard.boards import Board
 from dashboard.clicks import target
 from dashboard.figures import finish, records
 from dashboard.selection import Selection
@@ -24,8 +23,9 @@ SPREADS = {
 }
 
 
-def by_rank(found: pd.DataFrame) -> go.Figure:
+def by_rank(board: Board) -> go.Figure:
     """Stacked shares of outcomes against the region's rank."""
+    found = attempts.by_rank(board)
     figure = go.Figure()
     total = found.groupby("region_rank")["attempts"].transform("sum")
     found = found.assign(share=found["attempts"] / total * 100)
@@ -41,8 +41,9 @@ def by_rank(found: pd.DataFrame) -> go.Figure:
     return _stacked(figure)
 
 
-def by_size(found: pd.DataFrame, explainer: str) -> go.Figure:
-    """Stacked shares of outcomes against the region's size; successes lead to their cases, scored for an explainer."""
+def by_size(board: Board) -> go.Figure:
+    """Stacked shares of outcomes against the region's size; successes lead to their cases."""
+    found = attempts.by_size(board)
     figure = go.Figure()
     total = found.groupby("band")["attempts"].transform("sum")
     found = found.assign(share=found["attempts"] / total * 100)
@@ -52,7 +53,8 @@ def by_size(found: pd.DataFrame, explainer: str) -> go.Figure:
         cells = records(rows, "band", "low", "high", "attempts")
         labels = [f"{low:.1%} +" if np.isnan(high) else f"{low:.1%} to {high:.1%}" for _, low, high, _ in cells]
         links = [
-            _of_size(explainer, band, last, low, high) if outcome == "success" else "" for band, low, high, _ in cells
+            _of_size(board.explainers[0], band, last, low, high) if outcome == "success" else ""
+            for band, low, high, _ in cells
         ]
         figure.add_bar(
             x=labels, y=rows["share"], name=title, marker={"color": colour, "line": {"width": 0}},
@@ -71,10 +73,11 @@ def by_size(found: pd.DataFrame, explainer: str) -> go.Figure:
     return _stacked(figure)
 
 
-def spreads(found: Mapping[str, pd.DataFrame]) -> go.Figure:
+def spreads(board: Board) -> go.Figure:
     """Histograms of steps and norms, successes over discarded attempts, a panel each."""
-    figure = make_subplots(cols=len(found), horizontal_spacing=0.06)
-    for place, (column, bars) in enumerate(found.items(), start=1):
+    figure = make_subplots(cols=len(SPREADS), horizontal_spacing=0.06)
+    for place, (column, title_of_axis) in enumerate(SPREADS.items(), start=1):
+        bars = attempts.spread(board, column)
         for success, title, colour in (
             (True, "Success", ACCENT),
             (False, "Discarded", fade(OUTCOMES["stalled"][1], 0.9)),
@@ -85,7 +88,7 @@ def spreads(found: Mapping[str, pd.DataFrame]) -> go.Figure:
                 showlegend=place == 1, marker={"color": colour, "line": {"width": 0}}, row=1, col=place,
                 hovertemplate=f"{title}: %{{y:,}} attempts at about %{{x:.3g}}<extra></extra>",
             )  # fmt: skip
-        figure.update_xaxes(title=SPREADS[column], row=1, col=place)
+        figure.update_xaxes(title=title_of_axis, row=1, col=place)
     figure.update_layout(barmode="stack")
     figure.update_yaxes(title="Attempts", col=1)
     return finish(figure, 330)

@@ -1,17 +1,18 @@
 """Plotly figures of Explainers."""
 
-from collections.abc import Mapping, Sequence
+from html import escape
 
 import numpy as np
-import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from dashboard import queries
+from dashboard.boards import Board
 from dashboard.clicks import target
 from dashboard.figures import SIZE_TITLE, finish, records
 from dashboard.queries import SCORE_EDGES
 from dashboard.selection import Selection
-from dashboard.theme import ACCENT, MEASURES, NEUTRAL, colours, explainer_name, fade
+from dashboard.theme import ACCENT, MEASURES, colours, explainer_name, fade
 
 BAND_COLUMNS = {
     "region_share": ("Attacked region, % of the image", 100, ("min_share", "max_share")),
@@ -21,8 +22,13 @@ BAND_COLUMNS = {
 """Property of a case: axis title, factor to the axis' unit, the ends' names in a selection."""
 
 
-def distributions(found: pd.DataFrame, explainers: Sequence[str], measure: str, n: str) -> go.Figure:
+ROWS = 25
+"""Photos or classes shown at once."""
+
+
+def distributions(board: Board, measure: str, n: str) -> go.Figure:
     """One row of bars an explainer: how many cases have a score within 0.05; a bar leads to its cases."""
+    found, explainers = queries.distribution(board, measure, n), board.explainers
     figure = make_subplots(rows=len(explainers), shared_xaxes=True, vertical_spacing=0.035)
     colour = colours(explainers)
     for place, name in enumerate(explainers, start=1):
@@ -50,11 +56,12 @@ def distributions(found: pd.DataFrame, explainers: Sequence[str], measure: str, 
     return finish(figure, 60 + 110 * len(explainers), margin={"l": 8, "r": 8, "t": 12, "b": 8})
 
 
-def win_matrix(found: pd.DataFrame, explainers: Sequence[str], measure: str, n: str) -> go.Figure:
+def win_matrix(board: Board, measure: str, n: str) -> go.Figure:
     """Share of cases in which the row scores higher than the column; a cell leads to its cases."""
+    found, explainers = queries.wins(board, measure, n), board.explainers
     names = [explainer_name(name) for name in explainers]
     share = found.assign(share=found["wins"] / found["cases"]).pivot(index="winner", columns="loser", values="share")
-    share = share.reindex(index=list(explainers), columns=list(explainers))
+    share = share.reindex(index=explainers, columns=explainers)
     figure = go.Figure(
         go.Heatmap(
             z=share.to_numpy(float) * 100, x=names, y=names, zmin=0, zmax=100, xgap=3, ygap=3, hoverinfo="skip",
@@ -81,8 +88,9 @@ def win_matrix(found: pd.DataFrame, explainers: Sequence[str], measure: str, n: 
     return finish(figure, 60 + 110 * len(explainers), margin={"l": 8, "r": 8, "t": 12, "b": 8})
 
 
-def rank_shares(found: pd.DataFrame, explainers: Sequence[str], measure: str) -> go.Figure:
+def rank_shares(board: Board, measure: str) -> go.Figure:
     """One panel an explainer: share of cases at each rank against n; a bar leads to its cases."""
+    found, explainers = queries.ranks(board, measure), board.ranked
     figure = make_subplots(
         cols=len(explainers),
         shared_yaxes=True,
@@ -111,12 +119,13 @@ def rank_shares(found: pd.DataFrame, explainers: Sequence[str], measure: str) ->
     return finish(figure, 340, margin={"l": 8, "r": 8, "t": 32, "b": 8})
 
 
-def band_curves(found: Mapping[str, pd.DataFrame], explainers: Sequence[str], measure: str, n: str) -> go.Figure:
+def band_curves(board: Board, measure: str, n: str) -> go.Figure:
     """Mean score against properties of the case, a panel each, with intervals; a point leads to its cases."""
-    figure = make_subplots(cols=len(found), shared_yaxes=True, horizontal_spacing=0.03)
+    explainers = board.explainers
+    figure = make_subplots(cols=len(BAND_COLUMNS), shared_yaxes=True, horizontal_spacing=0.03)
     colour = colours(explainers)
-    for place, (column, bands) in enumerate(found.items(), start=1):
-        title, factor, ends = BAND_COLUMNS[column]
+    for place, (column, (title, factor, ends)) in enumerate(BAND_COLUMNS.items(), start=1):
+        bands = queries.bands(board, measure, n, column)
         for name in explainers:
             rows = bands[bands["explainer"] == name].sort_values("band")
             last = int(bands["band"].max())
@@ -143,8 +152,12 @@ def band_curves(found: Mapping[str, pd.DataFrame], explainers: Sequence[str], me
     return finish(figure, 390)
 
 
-def group_dots(found: pd.DataFrame, explainers: Sequence[str], column: str, measure: str, n: str) -> go.Figure:
-    """Mean score by photo or original class, a row each in the order given; a dot leads to its cases."""
+def group_dots(board: Board, column: str, first: str, measure: str, n: str) -> go.Figure:
+    """Mean score by photo or original class, the hardest or the easiest first; a dot leads to its cases."""
+    found, explainers = queries.by_group(board, measure, n, column), board.explainers
+    keys = found.groupby("key")["mean"].mean().sort_values(ascending=first == "hardest", kind="stable").index[:ROWS]
+    found = found.set_index("key").loc[keys].reset_index()
+    found["name"] = found["name"].map(escape)  # Plotly takes markup in labels
     figure = go.Figure()
     colour = colours(explainers)
     names = list(dict.fromkeys(found["name"]))
@@ -159,26 +172,8 @@ def group_dots(found: pd.DataFrame, explainers: Sequence[str], column: str, meas
             "%{customdata[1]:,} cases: click to see them<extra></extra>",
         )  # fmt: skip
     figure.update_xaxes(title=f"{score_title(measure, n)}, mean over cases (0-1)", rangemode="tozero")
-    figure.update_yaxes(categoryorder="array", categoryarray=names[::-1], showgrid=True)
+    figure.update_yaxes(categoryorder="array", categoryarray=names, range=[len(names) - 0.4, -0.6])
     return finish(figure, 150 + 24 * len(names))
-
-
-def change_bars(found: pd.DataFrame, explainers: Sequence[str], title: str) -> go.Figure:
-    """How the scores of the same cases differ between two stores: `compare.changes`."""
-    figure = make_subplots(cols=len(explainers), shared_yaxes=True, horizontal_spacing=0.03)
-    colour = colours(explainers)
-    for place, name in enumerate(explainers, start=1):
-        rows = found[found["explainer"] == name]
-        figure.add_bar(
-            x=rows["bar"] * 0.05 - 1 + 0.025, y=rows["size"], width=0.046, name=explainer_name(name),
-            marker={"color": colour[name], "line": {"width": 0}}, row=1, col=place,
-            hovertemplate=f"<b>{explainer_name(name)}</b><br>%{{x:+.2f}} ± 0.025: %{{y:,}} cases<extra></extra>",
-        )  # fmt: skip
-    limit = max(0.2, float((found["bar"] * 0.05 - 1).abs().max()) + 0.1)
-    figure.update_xaxes(range=[-limit, limit], zeroline=True, zerolinecolor=NEUTRAL)
-    figure.update_xaxes(title=title, row=1, col=(len(explainers) + 1) // 2)
-    figure.update_yaxes(title="Cases", col=1)
-    return finish(figure, 300)
 
 
 def score_title(measure: str, n: str) -> str:

@@ -1,8 +1,10 @@
 """Means of groups of cases with intervals that respect that cases of one photo are not independent."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from compute.statistics import resamples
@@ -24,7 +26,7 @@ def clustered_means(rows: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     totals, cases = np.zeros(shape), np.zeros(shape)
     np.add.at(totals, (photo, group), rows["total"].to_numpy(float))
     np.add.at(cases, (photo, group), rows["cases"].to_numpy(float))
-    weights = resamples(shape[0])
+    weights = _weights(int(shape[0]))
     with np.errstate(invalid="ignore", divide="ignore"):
         means = (weights @ totals) / (weights @ cases)
     found = groups.size().reset_index()[list(by)]
@@ -33,3 +35,8 @@ def clustered_means(rows: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     if len(means) > 1:
         found["low"], found["high"] = np.nanquantile(means[1:], [0.025, 0.975], axis=0)
     return found
+
+
+@lru_cache(maxsize=4)
+def _weights(photos: int) -> npt.NDArray[np.float64]:
+    return resamples(photos)

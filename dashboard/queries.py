@@ -40,13 +40,18 @@ def curves(board: Board, measure: str) -> pd.DataFrame:
     return found.merge(sizes, on=["explainer", "n"])
 
 
-def scores(board: Board, measure: str, n: str) -> pd.DataFrame:
-    """One row a case and explainer: the score at its best n, its mean over n, or at one n, and the case's traits."""
+_TRAITS = {
+    "case_id": "case_id", "photo_id": "photo_id", "photo_name": "photo_name", "clean_class": "clean_class",
+    "region_share": "region_share::double", "target_confidence": "target_confidence::double", "linf": "linf::double",
+}  # fmt: skip
+
+
+def scores(board: Board, measure: str, n: str, *traits: str) -> pd.DataFrame:
+    """One row a case and explainer: `explainer`, `score` (at its best n, its mean over n, or at one n), and traits."""
+    asked = "".join(f", {_TRAITS[name]} as {name}" for name in traits)
     source, params = _scored(measure, n)
     return board.query(
-        f"""select case_id, photo_id, photo_name, clean_class, explainer, score, region_share::double as region_share,
-                   target_confidence::double as target_confidence, linf::double as linf
-            from ({source}) join cases using (case_id)""",
+        f"select explainer, score{asked} from ({source}) join cases using (case_id)",
         params,
     )
 
@@ -65,7 +70,7 @@ def bands(board: Board, measure: str, n: str, column: str) -> pd.DataFrame:
         explainer, band, low, high (the band's ends; the last has none: NaN), middle (median of the property), cases,
         mean, mean_low, mean_high.
     """
-    found = scores(board, measure, n)
+    found = scores(board, measure, n, "photo_id", column)
     edges = band_edges(found[column])
     found["band"] = place(found[column], edges)
     sums = found.groupby(["photo_id", "explainer", "band"], as_index=False).agg(
@@ -81,7 +86,7 @@ def bands(board: Board, measure: str, n: str, column: str) -> pd.DataFrame:
 def by_group(board: Board, measure: str, n: str, column: str) -> pd.DataFrame:
     """Mean score by photo or original class: name, key (what a selection wants), explainer, cases, mean."""
     name, key = {"photo": ("photo_name", "photo_id"), "clean": ("clean_class", "clean_class")}[column]
-    found = scores(board, measure, n)
+    found = scores(board, measure, n, *{name, key})
     found["name"], found["key"] = found[name], found[key]
     return found.groupby(["name", "key", "explainer"], as_index=False).agg(
         mean=("score", "mean"), cases=("score", "size")

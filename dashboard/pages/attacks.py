@@ -3,7 +3,6 @@
 import streamlit as st
 
 from dashboard import attempts, boards, clicks, figures_attacks, trouble, urls
-from dashboard.theme import BUTTONS
 
 board = boards.current()
 
@@ -37,14 +36,13 @@ columns[4].metric(
 st.subheader("Where attacks succeed")
 left, right = st.columns(2, gap="large")
 with left:
-    clicks.draw(figures_attacks.by_rank(boards.cached(attempts.by_rank, board)), key="by-rank")
+    clicks.chart(figures_attacks.by_rank, board)
 with right:
-    clicks.draw(figures_attacks.by_size(boards.cached(attempts.by_size, board), board.explainers[0]), key="by-size")
+    clicks.chart(figures_attacks.by_size, board)
 st.caption("A click on the successes of a size opens the cases behind it.")
 
 st.subheader("What it took")
-spreads = {column: boards.cached(attempts.spread, board, column) for column in figures_attacks.SPREADS}
-st.plotly_chart(figures_attacks.spreads(spreads), key="spreads", config=BUTTONS)
+clicks.chart(figures_attacks.spreads, board)
 
 st.subheader("Photos that never fell")
 unbroken = boards.cached(attempts.unbroken, board)

@@ -6,7 +6,6 @@ from dashboard import boards, clicks, compare, figures_explainers, queries, trou
 from dashboard.selection import SIZES
 from dashboard.theme import MEAN_RANK_HELP, MEASURES, N_HELP
 
-ROWS = 25
 GROUPS = {"photo": "photo", "clean": "original class"}
 FIRST = ["hardest", "easiest"]
 board = boards.current()
@@ -38,25 +37,21 @@ st.caption("Every bar, cell and point can be clicked: it opens the cases behind 
 left, right = st.columns(2, gap="large")
 with left:
     st.subheader("Distribution over cases")
-    spread = boards.cached(queries.distribution, board, measure, n)
-    clicks.draw(figures_explainers.distributions(spread, board.explainers, measure, n), key="spread")
+    clicks.chart(figures_explainers.distributions, board, measure, n)
 with right:
     st.subheader(
         "Head to head", help="In how many of the cases that both have explained one scores higher than the other"
     )
-    wins = boards.cached(queries.wins, board, measure, n)
-    clicks.draw(figures_explainers.win_matrix(wins, board.explainers, measure, n), key="wins")
+    clicks.chart(figures_explainers.win_matrix, board, measure, n)
     st.caption("Share of cases in which the row scores higher than the column.")
 
 st.subheader("What makes a case hard")
-found = {c: boards.cached(queries.bands, board, measure, n, c) for c in figures_explainers.BAND_COLUMNS}
-clicks.draw(figures_explainers.band_curves(found, board.explainers, measure, n), key="bands")
+clicks.chart(figures_explainers.band_curves, board, measure, n)
 st.caption("Each band holds about as many cases as the others; points sit at its median, bars are 95 % over photos.")
 
 if board.ranked:
     st.subheader("Ranks at every explanation size", help=MEAN_RANK_HELP)
-    ranks = boards.cached(queries.ranks, board, measure)
-    clicks.draw(figures_explainers.rank_shares(ranks, board.ranked, measure), key="ranks")
+    clicks.chart(figures_explainers.rank_shares, board, measure)
     st.caption("The strongest shade is rank 1, the palest the last rank; shades between are shared ranks too.")
 
 st.subheader("By photo and by original class")
@@ -71,11 +66,9 @@ with left:
     )
 with right:
     first = st.segmented_control("Show first", FIRST, required=True, **urls.bound("first", FIRST, "hardest"))
-groups = boards.cached(queries.by_group, board, measure, n, by)
-order = groups.groupby("key")["mean"].mean().sort_values(ascending=first == "hardest").index
-shown = groups.set_index("key").loc[order[:ROWS]].reset_index()
-clicks.draw(figures_explainers.group_dots(shown, board.explainers, by, measure, n), key="groups")
-if len(order) > ROWS:
-    st.caption(f"{ROWS} of {len(order):,} are shown, by the mean over explainers.")
+total = len(set(boards.cached(queries.by_group, board, measure, n, by)["key"]))
+clicks.chart(figures_explainers.group_dots, board, by, first, measure, n)
+if total > figures_explainers.ROWS:
+    st.caption(f"{figures_explainers.ROWS} of {total:,} are shown, by the mean over explainers.")
 
 compare.explainers(board, measure, n)

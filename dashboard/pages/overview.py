@@ -4,7 +4,7 @@ import streamlit as st
 
 from compute.statistics import FEW_PHOTOS
 from dashboard import answers, boards, clicks, compare, figures, queries, tables, trouble, urls
-from dashboard.theme import BUTTONS, MEASURES, N_HELP
+from dashboard.theme import MEASURES, N_HELP
 
 AXES = {"n": "n", "pixels": "share of pixels"}
 SETTINGS = {"regions": "regions a photo at most", "lime_samples": "LIME samples", "seed": "seed"}
@@ -61,7 +61,7 @@ if summary.photos < FEW_PHOTOS:
         icon=":material/warning:",
     )
 if board.ranked:
-    st.plotly_chart(figures.rank_plot(summary, board.ranked), key="ranks", config=BUTTONS)
+    clicks.chart(figures.rank_plot, board)
 
 st.subheader("Likeness against explanation size")
 axis = st.segmented_control(
@@ -72,8 +72,7 @@ axis = st.segmented_control(
     help=N_HELP,
     **urls.bound("axis", list(AXES), "n"),
 )
-curves = {measure: boards.cached(queries.curves, board, measure) for measure in MEASURES}
-clicks.draw(figures.likeness_curves(curves, board.explainers, by_share=axis == "pixels"), key="curves")
+clicks.chart(figures.likeness_curves, board, axis == "pixels")
 st.caption(
     "Bands: 95 % over photos. Click a point to see its cases. "
     + " ".join(f"{m.name}: {m.formula}." for m in MEASURES.values())
