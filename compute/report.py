@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -64,12 +65,13 @@ def as_table(found: Report) -> RenderableType:
         f"{classifier}, target {target}: {found.photos} photos, {found.attempts} attempts, {found.cases} cases "
         f"({share}), {found.explanations:,} explanations per explainer"
     )
-    table = Table(title="Mean ranks over all case x n (1 is best) and mean scores, with 95 % intervals over photos")
-    table.add_column("Explainer", no_wrap=True)
-    for name in ("Rank (Jaccard)", "paper", "Rank (Hamming)", "paper", "Jaccard index", "Hamming likeness"):
-        table.add_column(name, justify="right")
+    title = "Mean over all case x n, 95 % interval over photos; ranks: 1 is best"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("Explainer", no_wrap=True, min_width=15)
+    for name in ("Rank by\nJaccard", "paper", "Rank by\nHamming", "paper", "Jaccard\nindex", "Hamming\nlikeness"):
+        table.add_column(name, justify="right", no_wrap=True)
     for name, measures in found.summary.explainers.items():
-        ours = [_cell(measures.get(m)) for m in MEASURES]
+        ours = [_cell(measures.get(m), digits=2 if "rank" in m else 3) for m in MEASURES]
         paper = [f"{value:.2f}" for value in PAPER[name]] if name in PAPER else ["", ""]
         table.add_row(name, ours[0], paper[0], ours[1], paper[1], ours[2], ours[3])
     lines: list[RenderableType] = [Text(head), table, Text(answer_r1(found.summary)), Text(answer_r2(found.summary))]
@@ -84,9 +86,9 @@ def as_table(found: Report) -> RenderableType:
     return Group(*lines)
 
 
-def _cell(estimate: Estimate | None) -> str:
+def _cell(estimate: Estimate | None, *, digits: int) -> str:
     if estimate is None:
         return "-"
     if estimate.low is None or estimate.high is None:
-        return f"{estimate.mean:.3f}"
-    return f"{estimate.mean:.3f}\n[dim]{estimate.low:.3f}-{estimate.high:.3f}[/]"
+        return f"{estimate.mean:.{digits}f}"
+    return f"{estimate.mean:.{digits}f}\n[dim]{estimate.low:.2f}-{estimate.high:.2f}[/]"

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ class Task:
     @property
     def device(self) -> torch.device:
         """Where the network lives."""
-        return next(self.network.buffers()).device
+        return next(chain(self.network.parameters(), self.network.buffers())).device
 
     @property
     def image(self) -> Tensor:

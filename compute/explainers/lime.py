@@ -4,8 +4,6 @@ The perturbed images are composed on the device from the (samples x superpixels)
 them one by one in Python; segmentation, draws, distances, kernel and surrogate are lime's own.
 """
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -14,12 +12,14 @@ from skimage.segmentation import quickshift
 from sklearn.metrics import pairwise_distances
 
 from compute.explainers.base import Superpixels, Task, register
+from compute.schema import N_SIZES
 
 KERNEL_WIDTH = 0.25
 QUICKSHIFT = {"kernel_size": 4, "max_dist": 200, "ratio": 0.2, "rng": 42}
 """lime's parameters. lime drops its own seed on the way to scikit-image, which then uses 42."""
 
 Reals = npt.NDArray[np.float64]
+Draws = npt.NDArray[np.integer]
 
 
 def kernel(distances: Reals) -> Reals:
@@ -36,9 +36,7 @@ def hidden_image(image: Reals, segments: npt.NDArray[np.integer]) -> Reals:
 
 
 @torch.inference_mode()
-def sample_probabilities(
-    task: Task, draws: npt.NDArray[np.integer], segments: npt.NDArray[np.integer], hidden: Reals
-) -> Reals:
+def sample_probabilities(task: Task, draws: Draws, segments: npt.NDArray[np.integer], hidden: Reals) -> Reals:
     """(samples,) probability of the target for every row of draws (1: superpixel as it is, 0: hidden)."""
     shown = task.image.permute(0, 2, 3, 1)
     covered = torch.from_numpy(hidden).to(task.device, torch.float32)[None]
@@ -53,29 +51,36 @@ def sample_probabilities(
         return np.asarray(torch.cat(found).double().cpu().numpy())
 
 
+def draw(task: Task, features: int) -> Draws:
+    """(samples, features): lime's draws; the first row is the image itself."""
+    draws = np.random.RandomState(task.seed).randint(0, 2, task.lime_samples * features)
+    draws = draws.reshape(task.lime_samples, features)
+    draws[0, :] = 1
+    return draws
+
+
+def fit(draws: Draws, probabilities: Reals) -> tuple[list[tuple[int, float]], float]:
+    """lime's surrogate: (superpixel, weight) by decreasing magnitude, and its R2 on the samples."""
+    distances = pairwise_distances(draws, draws[0].reshape(1, -1), metric="cosine").ravel()
+    _, weights, r2, _ = LimeBase(kernel, random_state=0).explain_instance_with_data(
+        draws, probabilities[:, None], distances, 0, num_features=100_000, feature_selection="auto"
+    )
+    return [(int(label), float(weight)) for label, weight in weights], float(r2)
+
+
 @register("lime")
 def lime(task: Task) -> Superpixels:
     """Superpixels by the weight that a local linear surrogate gives them; only positive ones speak for the target."""
     image = task.rgb / 255.0
     segments = quickshift(image, **QUICKSHIFT)
-    random_state = np.random.RandomState(task.seed)
-    features = int(segments.max()) + 1
-    draws = random_state.randint(0, 2, task.lime_samples * features).reshape(task.lime_samples, features)
-    draws[0, :] = 1
+    draws = draw(task, int(segments.max()) + 1)
     probabilities = sample_probabilities(task, draws, segments, hidden_image(image, segments))
-    distances = pairwise_distances(draws, draws[0].reshape(1, -1), metric="cosine").ravel()
-    surrogate = LimeBase(kernel, random_state=random_state)
-    _, weights, r2, _ = surrogate.explain_instance_with_data(
-        draws, probabilities[:, None], distances, 0, num_features=100_000, feature_selection="auto"
-    )
-    positive = [(int(label), float(weight)) for label, weight in weights if weight > 0]
-    return Superpixels(segments, [label for label, _ in positive], _diagnostics(features, r2, positive))
-
-
-def _diagnostics(features: int, r2: float, positive: list[tuple[int, float]]) -> dict[str, Any]:
-    return {
-        "superpixels": features,
+    weights, r2 = fit(draws, probabilities)
+    positive = [(label, weight) for label, weight in weights if weight > 0]
+    diagnostics = {
+        "superpixels": draws.shape[1],
         "positive": len(positive),
-        "r2": round(float(r2), 6),
-        "weights": [round(weight, 6) for _, weight in positive[:20]],
+        "r2": round(r2, 6),
+        "weights": [round(weight, 6) for _, weight in positive[:N_SIZES]],
     }
+    return Superpixels(segments, [label for label, _ in positive], diagnostics)

@@ -1,0 +1,87 @@
+"""What a user would write without wolfspider: the benchmark's other side, run in a fresh process of its own.
+
+Lime's `LimeImageExplainer` at its defaults, Captum's Saliency and GuidedBackprop, and a BIM per region, on the network
+as it comes: no folding, no channels-last, no batches across regions.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from compute.attack import BIM, Job
+
+
+@dataclass(frozen=True)
+class LoopCase:
+    """A case to attack and explain, and the seed of its LIME draws."""
+
+    job: Job
+    lime_seed: int
+
+
+@dataclass(frozen=True)
+class LoopResult:
+    """Seconds by stage over all cases, and LIME's positive superpixels of each case, best first."""
+
+    seconds: dict[str, float]
+    superpixels: list[list[int]]
+
+
+def run_loop(
+    network: nn.Module, device: str, cases: Sequence[LoopCase], images: Sequence[Any], settings: BIM, samples: int
+) -> LoopResult:
+    """Attack the jobs one by one, then explain `images`, (H, W, 3) uint8: the very images that wolfspider explained."""
+    from captum.attr import GuidedBackprop, Saliency
+    from lime.lime_image import LimeImageExplainer
+
+    network = network.eval().to(device)
+    seconds = {"attack": 0.0, "lime": 0.0, "gradients": 0.0}
+    superpixels = []
+
+    def probabilities(batch: Any) -> Any:
+        x = torch.from_numpy(np.asarray(batch)).permute(0, 3, 1, 2).float().to(device)
+        with torch.no_grad():
+            return network(x).softmax(dim=1).cpu().numpy()
+
+    _attack(network, device, cases[0].job, BIM(target=settings.target, iterations=1))  # warm-up
+    for case, rgb in zip(cases, images, strict=True):
+        started = time.perf_counter()
+        _attack(network, device, case.job, settings)
+        attacked = time.perf_counter()
+        explainer = LimeImageExplainer(random_state=np.random.RandomState(case.lime_seed), verbose=False)
+        found = explainer.explain_instance(
+            rgb / 255.0,
+            probabilities,
+            labels=(settings.target,),
+            top_labels=None,
+            num_samples=samples,
+            random_seed=0,
+        )
+        superpixels.append([int(s) for s, weight in found.local_exp[settings.target] if weight > 0])
+        explained = time.perf_counter()
+        x = torch.from_numpy(rgb).permute(2, 0, 1)[None].float().div(255).to(device).requires_grad_()
+        Saliency(network).attribute(x, target=settings.target, abs=False)
+        GuidedBackprop(network).attribute(x, target=settings.target)
+        seconds["attack"] += attacked - started
+        seconds["lime"] += explained - attacked
+        seconds["gradients"] += time.perf_counter() - explained
+    return LoopResult(seconds, superpixels)
+
+
+def _attack(network: nn.Module, device: str, job: Job, settings: BIM) -> None:
+    """BIM on one region, until it succeeds or the iterations end."""
+    x = torch.from_numpy(job.rgb).permute(2, 0, 1)[None].float().to(device)
+    mask = torch.from_numpy(job.region.mask)[None, None].to(device)
+    target = torch.tensor([settings.target], device=device)
+    for _ in range(settings.iterations):
+        image = (x / 255).requires_grad_()
+        logits = network(image)
+        if int(logits.argmax()) == settings.target:
+            return
+        (gradient,) = torch.autograd.grad(nn.functional.cross_entropy(logits, target), image)
+        x = (x - settings.step * mask * gradient.sign()).clamp(0, 255)
