@@ -17,6 +17,7 @@ from dashboard.trouble import plain
 GALLERY = 24
 CARD = 198  # pixels: four in a row beside the sidebar on a laptop
 TABLE = 1000  # rows that the table shows at most; the downloads hold all
+remembered = st.cache_data(show_spinner=False, max_entries=200, hash_funcs={Board: lambda board: board.key})
 
 
 def main() -> None:
@@ -31,7 +32,7 @@ def main() -> None:
     filters.score_widgets(board, selection)
     with st.sidebar:
         filters.limit_widgets(board, selection)
-    total = matching.count(board.query, selection)
+    total = count(board, selection)
     view = bar(board, selection, total)
     if not total:
         nothing(board, selection)
@@ -99,33 +100,54 @@ def nothing(board: Board, selection: Selection) -> None:
     st.button("Lift all limits", icon=":material/filter_alt_off:", on_click=filters.write, args=(everything,))
 
 
-@st.cache_data(show_spinner=False, max_entries=4000, hash_funcs={Board: lambda board: board.key})
-def picture(board: Board, case_id: str, photo_id: str, segment: int, explainer: str, n: int) -> bytes | None:
-    """A case's thumbnail, made once."""
-    stored = board.images(photo_id, case_id)
-    entry = stored.get((case_id, f"entry:{explainer}"))
-    return thumbnail(stored.get((photo_id, "photo")), stored.get((photo_id, "segments")), entry, segment, n)
+@remembered
+def count(board: Board, selection: Selection) -> int:
+    """How many cases match."""
+    return matching.count(board.query, selection)
 
 
-def shown_sizes(board: Board, selection: Selection, shown: pd.DataFrame) -> dict[str, tuple[int, int]]:
-    """By case id, the region's label, and the n at which thumbnails show the explainer: the chosen one, or the best."""
+@remembered
+def rows(board: Board, selection: Selection, size: int, first: int = 0) -> pd.DataFrame:
+    """At most `size` matching cases after the first `first`."""
+    return matching.page(board.query, selection, size=size, first=first)
+
+
+@remembered
+def pictures(board: Board, shown: pd.DataFrame, explainer: str) -> dict[str, bytes | None]:
+    """Thumbnails by case id, for cases with their `photo_id`, `segment` and `n`."""
+    stored = board.images(*shown["case_id"], *shown["photo_id"].unique())
+    return {
+        case_id: thumbnail(
+            stored.get((photo_id, "photo")),
+            stored.get((photo_id, "segments")),
+            stored.get((case_id, f"entry:{explainer}")),
+            segment,
+            n,
+        )
+        for case_id, photo_id, segment, n in shown[["case_id", "photo_id", "segment", "n"]].itertuples(index=False)
+    }
+
+
+@remembered
+def with_sizes(board: Board, selection: Selection, shown: pd.DataFrame) -> pd.DataFrame:
+    """The cases with the region's label, `segment`, and the `n` that thumbnails show: the chosen one, or the best."""
     found = board.query(
         f"""select a.case_id, a.segment, coalesce(arg_max(m.n, m.{selection.measure}), 1) as n
         from attempts a left join measures m on m.case_id = a.case_id and m.explainer = $explainer
         where a.case_id in (select unnest($ids)) group by all""",
         {"explainer": selection.explainer, "ids": shown["case_id"].tolist()},
     )
-    fixed = int(selection.n) if selection.n.isdigit() else None
-    rows = zip(found["case_id"].tolist(), found["segment"].tolist(), found["n"].tolist(), strict=True)
-    return {case_id: (segment, fixed or n) for case_id, segment, n in rows}
+    if selection.n.isdigit():
+        found["n"] = int(selection.n)
+    return shown.merge(found, on="case_id")
 
 
 def gallery(board: Board, selection: Selection, total: int) -> None:
     """Thumbnails, a page of them at a time."""
     pages = math.ceil(total / GALLERY)
     number = urls.integer("page", 1, pages) or 1
-    shown = matching.page(board.query, selection, size=GALLERY, first=(number - 1) * GALLERY)
-    sizes = shown_sizes(board, selection, shown)
+    shown = with_sizes(board, selection, rows(board, selection, GALLERY, (number - 1) * GALLERY))
+    made = pictures(board, shown[["case_id", "photo_id", "segment", "n"]], selection.explainer)
     measure = theme.MEASURES[selection.measure]
     st.caption(
         f"White outline: the attacked region. Over it {plain(theme.explainer_name(selection.explainer))}: "
@@ -133,13 +155,11 @@ def gallery(board: Board, selection: Selection, total: int) -> None:
     )
     with st.container(horizontal=True, gap="small"):
         for row in shown.to_dict("records"):
-            segment, n = sizes[row["case_id"]]
             with st.container(border=True, width=CARD, gap="xsmall"):
-                made = picture(board, row["case_id"], row["photo_id"], segment, selection.explainer, n)
                 name = f"{row['photo_name']}, region {row['region_rank']}"
-                if made:
+                if (picture := made[row["case_id"]]) is not None:
                     st.image(
-                        made,
+                        picture,
                         width="stretch",
                         alt=name,
                         link=urls.link("case", case=row["case_id"], **selection.to_params()),
@@ -154,7 +174,7 @@ def gallery(board: Board, selection: Selection, total: int) -> None:
                 score = (
                     "not explained"
                     if pd.isna(row["score"])
-                    else f"{measure.short} **{row['score']:.2f}** at {where(selection, n)}"
+                    else f"{measure.short} **{row['score']:.2f}** at {where(selection, row['n'])}"
                 )
                 st.caption(f"{score}  \nregion {100 * row['region_share']:.1f} % · {plain(row['clean_class'])}")
     if pages > 1:
@@ -171,7 +191,7 @@ def where(selection: Selection, n: int) -> str:
 
 def table(board: Board, selection: Selection, total: int) -> None:
     """The first rows as a table; the button in a row's first cell opens its case."""
-    shown = matching.page(board.query, selection, size=TABLE)
+    shown = rows(board, selection, TABLE)
     if total > TABLE:
         st.caption(f"The first {TABLE:,} in this order; the downloads hold all {total:,}.")
     measure = theme.MEASURES[selection.measure]
