@@ -14,7 +14,7 @@ const step = (top) => [0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 
 const decimals = (value) => (value >= 0.1 ? 1 : value >= 0.01 ? 2 : value >= 0.001 ? 3 : 4);
 
 // A chart over n = 1..20: axes with titles, `marks(x, y)` for its content, a vertical line that `at(n)` moves.
-function chart({ title, axis, top, marks }) {
+function chart({ title, help = "", axis, top, marks }) {
   const [width, height, left, right, above, below] = [300, 200, 52, 6, 26, 36];
   const x = (n) => left + ((n - 0.5) / SIZES) * (width - left - right);
   const y = (value) => height - below - (value / top) * (height - above - below);
@@ -33,6 +33,7 @@ function chart({ title, axis, top, marks }) {
   root.append(marker, content);
   return {
     root,
+    help,
     sizeAt: (share) => Math.round(((share * width - left) / (width - left - right)) * SIZES + 0.5),
     at(n) {
       marker.setAttribute("x1", x(n));
@@ -44,9 +45,11 @@ function chart({ title, axis, top, marks }) {
 
 function curves(header, measure) {
   const known = header.explainers.filter((e) => e[measure]);
+  const [title, help] = header.measures[measure];
   return chart({
-    title: header.measures[measure],
-    axis: header.measures[measure],
+    title,
+    help,
+    axis: title,
     top: measure === "hamming" ? 1 : Math.min(1, Math.max(0.1, ...known.flatMap((e) => e[measure])) * 1.08),
     marks: (x, y, n) =>
       known.flatMap((e) => [
@@ -62,6 +65,7 @@ function curves(header, measure) {
 function weights(explainer) {
   return chart({
     title: `${explainer.label}: ${explainer.note}`,
+    help: "How much each superpixel speaks for the target in the linear surrogate; R² says how well that fits the network.",
     axis: "Weight of superpixel n",
     top: Math.max(...explainer.weights, 1e-4) * 1.08,
     marks: (x, y, n) =>

@@ -47,7 +47,7 @@ def draw(photo: Bytes, region: Mask, chosen: Mask) -> Bytes:
 
 
 def thumbnail(photo: bytes | None, segments: bytes | None, entry: bytes | None, segment: int, n: int) -> bytes | None:
-    """A case as WebP, from its stored PNGs.
+    """A case as JPEG, from its stored PNGs.
 
     Args:
         photo: RGB photo.
@@ -67,7 +67,7 @@ def thumbnail(photo: bytes | None, segments: bytes | None, entry: bytes | None, 
     chosen = (first > 0) & (first <= n) if first is not None and fits else np.zeros(labels.shape, np.bool_)
     buffer = io.BytesIO()
     picture = draw(rgb.astype(np.uint8), labels == segment, chosen)
-    Image.fromarray(picture).save(buffer, "WEBP", quality=85, method=2)
+    Image.fromarray(picture).save(buffer, "JPEG", quality=88)
     return buffer.getvalue()
 
 

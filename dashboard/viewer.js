@@ -191,7 +191,7 @@ class Viewer {
     };
     chart.root.addEventListener("pointerdown", jump);
     chart.root.addEventListener("pointermove", (event) => event.buttons & 1 && jump(event));
-    return el("div", { className: "chart" }, chart.root);
+    return el("div", { className: "chart", title: chart.help }, chart.root);
   }
 
   handle(frame, canvas, explainer) {

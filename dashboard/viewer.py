@@ -47,7 +47,7 @@ def payload(board: Board, case: CaseFile, n: int) -> bytes:
         "help": theme.N_HELP,
         "captions": captions(case, board.manifest["target"]["name"]),
         "colours": {"hit": HIT, "miss": MISS, "alarm": ALARM},
-        "measures": {key: measure.name for key, measure in theme.MEASURES.items()},
+        "measures": {key: [measure.name, measure.help] for key, measure in theme.MEASURES.items()},
         "explainers": _explainers(board, case),
         "blobs": [[name, len(blob)] for name, blob in blobs.items()],
     }

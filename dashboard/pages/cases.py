@@ -16,6 +16,13 @@ from dashboard.trouble import plain
 
 GALLERY = 24
 CARD = 198  # pixels: four in a row beside the sidebar on a laptop
+CARD_STYLE = """<style>
+[class*="st-key-card_"] {position: relative}
+[class*="st-key-card_"]:hover {border-color: var(--st-primary-color, #6A5ACD)}
+[class*="st-key-card_"] * {position: static}
+[class*="st-key-card_"] a {padding: 0; background: none; font-weight: 600}
+[class*="st-key-card_"] a::after {content: ""; position: absolute; inset: 0}
+</style>"""  # the whole card is its link
 TABLE = 1000  # rows that the table shows at most; the downloads hold all
 remembered = st.cache_data(show_spinner=False, max_entries=200, hash_funcs={Board: lambda board: board.key})
 
@@ -31,6 +38,7 @@ def main() -> None:
         st.caption(QUESTIONS[selection.question].words.format(missed=MISSED[selection.measure]))
     filters.score_widgets(board, selection)
     with st.sidebar:
+        st.subheader("Limits", anchor=False)
         filters.limit_widgets(board, selection)
     total = count(board, selection)
     view = bar(board, selection, total)
@@ -153,17 +161,13 @@ def gallery(board: Board, selection: Selection, total: int) -> None:
         f"White outline: the attacked region. Over it {plain(theme.explainer_name(selection.explainer))}: "
         "hits in yellow, false alarms in pink."
     )
+    st.html(CARD_STYLE)
     with st.container(horizontal=True, gap="small"):
         for row in shown.to_dict("records"):
-            with st.container(border=True, width=CARD, gap="xsmall"):
+            with st.container(border=True, width=CARD, gap="xsmall", key=f"card_{row['position']}"):
                 name = f"{row['photo_name']}, region {row['region_rank']}"
                 if (picture := made[row["case_id"]]) is not None:
-                    st.image(
-                        picture,
-                        width="stretch",
-                        alt=name,
-                        link=urls.link("case", case=row["case_id"], **selection.to_params()),
-                    )
+                    st.image(picture, width="stretch", alt=name)
                 else:
                     st.caption("Picture unreadable")
                 st.page_link(
@@ -206,9 +210,9 @@ def table(board: Board, selection: Selection, total: int) -> None:
         "chance": score_bar("Random", f"{measure.name} of the random baseline at {size}."),
         "region_share": percentage("Region size", filters.HELP["region_share"]),
         "clean_class": st.column_config.TextColumn("Original class"),
-        "clean_confidence": percentage("Its confidence", "Before the attack."),
-        "target_confidence": percentage("Target's confidence", filters.HELP["target_confidence"]),
+        "target_confidence": percentage("Confidence in target", filters.HELP["target_confidence"]),
         "linf": st.column_config.NumberColumn("L∞, 1/255", help=filters.HELP["linf"]),
+        "clean_confidence": percentage("Confidence before", "In the original class, before the attack."),
         "iterations": st.column_config.NumberColumn("Iterations", help="Steps of the attack."),
     }
     shares = ["region_share", "clean_confidence", "target_confidence"]
