@@ -112,7 +112,8 @@ def as_markdown() -> str:
         lines += [f"### `{name}.parquet`", "", "| column | type | meaning |", "|---|---|---|"]
         for field in schema:
             kind = f"{field.type}{', may be null' if field.nullable else ''}"
-            lines.append(f"| `{field.name}` | {kind} | {field.metadata[b'doc'].decode()} |")
+            doc = field.metadata[b"doc"].decode().replace("|", "\\|")
+            lines.append(f"| `{field.name}` | {kind} | {doc} |")
         lines.append("")
     return "\n".join(lines)
 
