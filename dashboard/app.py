@@ -25,8 +25,9 @@ def choose() -> boards.Board:
     if asked not in {"", *names}:
         st.warning("The link names a store that is not here; this is another one.", icon=":material/link_off:")
     name = asked if asked in names else names[0]
+    if len(names) > 1 or urls.text("store"):
+        st.query_params["store"] = name  # so that a page chosen in the menu keeps the store
     if len(names) > 1:
-        st.query_params["store"] = name  # a page chosen in the menu keeps the store
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown("Store", help=STORE_HELP, width="content")
             tied = urls.bound("store", names, None)

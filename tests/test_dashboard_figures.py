@@ -1,0 +1,187 @@
+"""Every mark of a figure leads to exactly the cases that it stands for; aggregates agree with plain means."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import parse_qsl
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+import pytest
+from make_store import make_store
+
+from dashboard import (
+    answers,
+    attempts,
+    boards,
+    figures,
+    figures_attacks,
+    figures_compare,
+    figures_explainers,
+    matching,
+    pairs,
+    queries,
+    tables,
+    theme,
+)
+from dashboard.intervals import clustered_means
+from dashboard.selection import parse
+
+FIGURES = [
+    (figures.likeness_curves, (False,)),
+    (figures.likeness_curves, (True,)),
+    *(
+        (figures_explainers.distributions, (m, n))
+        for m, n in (("jaccard", "best"), ("hamming", "mean"), ("jaccard", "5"))
+    ),
+    *((figures_explainers.win_matrix, (m, n)) for m, n in (("jaccard", "best"), ("hamming", "3"))),
+    *((figures_explainers.band_curves, (m, n)) for m, n in (("jaccard", "mean"), ("hamming", "12"))),
+    *((figures_explainers.rank_shares, (m,)) for m in ("jaccard", "hamming")),
+    *((figures_explainers.group_dots, (by, "easiest", "jaccard", "best")) for by in ("photo", "clean")),
+    (figures_attacks.by_size, ()),
+]
+
+
+@pytest.fixture(scope="module")
+def board(tmp_path_factory: pytest.TempPathFactory) -> boards.Board:
+    path = make_store(tmp_path_factory.mktemp("stores") / "made", cases=90, size=32)
+    return boards.open_board("made", path)
+
+
+def marks(figure: go.Figure) -> Iterator[tuple[str, list[Any]]]:
+    for trace in figure.data:
+        for data in trace.customdata if trace.customdata is not None else ():
+            if data[0]:
+                yield data[0], list(data[1:])
+
+
+@pytest.mark.parametrize(("draw", "arguments"), FIGURES)
+def test_marks_lead_to_their_cases(board: boards.Board, draw: Any, arguments: tuple[Any, ...]) -> None:
+    choices = {
+        "explainer": board.explainers,
+        "photo": board.query("select photo_id from photos")["photo_id"].tolist(),
+        "clean": board.query("select clean_class from photos")["clean_class"].tolist(),
+    }
+    found = list(marks(draw(board, *arguments)))
+    assert found
+    heights = {id(t): list(t.y) for t in draw(board, *arguments).data if t.type == "bar"}
+    for query, rest in found[:: max(1, len(found) // 25)]:
+        selection, ignored = parse(dict(parse_qsl(query)), choices)
+        assert not ignored
+        count = matching.count(board.query, selection)
+        if draw is figures_explainers.distributions:
+            assert count in {int(y) for ys in heights.values() for y in ys}
+        elif draw is figures_explainers.win_matrix:
+            assert count == rest[0]
+        elif draw is figures.likeness_curves:
+            assert count == rest[-1]
+        elif draw is figures_explainers.band_curves:
+            assert count == rest[1]
+        else:
+            assert count == rest[0]
+
+
+def test_distribution_counts_every_case_once(board: boards.Board) -> None:
+    cases = queries.counts(board)["cases"]
+    for measure in theme.MEASURES:
+        found = queries.distribution(board, measure, "mean")
+        assert (found.groupby("explainer")["cases"].sum() == cases).all()
+
+
+def test_aggregates_agree_with_the_summary(board: boards.Board) -> None:
+    summary = queries.summary(board)
+    for measure in theme.MEASURES:
+        curves = queries.curves(board, measure)
+        assert (curves["low"] <= curves["mean"]).all() and (curves["mean"] <= curves["high"]).all()
+        for name in board.explainers:
+            mean = curves.loc[curves["explainer"] == name, "mean"].mean()
+            assert mean == pytest.approx(summary.explainers[name][f"mean_{measure}"].mean)
+
+
+def test_ranks_of_a_size_add_up(board: boards.Board) -> None:
+    found = queries.ranks(board, "jaccard")
+    assert found.groupby(["explainer", "n"])["share"].sum().to_numpy() == pytest.approx(1)
+    mean = (found["rank"] * found["share"]).groupby([found["n"], found["explainer"]]).sum()
+    assert mean.groupby("n").sum().to_numpy() == pytest.approx(1 + 2 + 3)
+
+
+def test_wins_and_ties_cover_all_cases(board: boards.Board) -> None:
+    rows = figures.records(queries.wins(board, "jaccard", "mean"), "winner", "loser", "wins", "ties", "cases")
+    wins = {(winner, loser): count for winner, loser, count, _, _ in rows}
+    assert all(wins[a, b] + wins[b, a] + ties == cases for a, b, _, ties, cases in rows)
+
+
+def test_measures_are_chosen_by_lookup(board: boards.Board) -> None:
+    for hostile in ("jaccard; drop table cases", "case_id"):
+        with pytest.raises(KeyError):
+            queries.curves(board, hostile)
+    with pytest.raises(ValueError, match="drop"):
+        queries.scores(board, "jaccard", "1; drop table cases")
+    with pytest.raises(ValueError, match="success"):
+        attempts.spread(board, "success")
+
+
+def test_clustered_means_are_means_and_need_two_photos() -> None:
+    rows = pd.DataFrame({"photo_id": ["a", "a", "b"], "x": [1, 2, 1], "total": [1.0, 4.0, 5.0], "cases": [1, 2, 2]})
+    found = clustered_means(rows, ["x"]).set_index("x")
+    assert found["mean"].tolist() == [2.0, 2.0] and found["cases"].tolist() == [3, 2]
+    assert found.loc[1, "low"] == 1.0 and found.loc[1, "high"] == 2.5
+    alone = clustered_means(rows[rows["photo_id"] == "a"], ["x"])
+    assert alone["low"].isna().all()
+    assert clustered_means(rows.iloc[:0], ["x"]).empty
+
+
+@pytest.mark.parametrize("values", [[], [0.5], [0.1, 0.1, 0.1], list(np.linspace(0, 1, 50)), [3.0, 200.0, 77.0]])
+def test_band_edges_hold_every_value(values: list[float]) -> None:
+    edges = queries.band_edges(values)
+    placed = queries.place(pd.Series(values, dtype=float), edges)
+    assert (np.diff(edges) > 0).all() and len(edges) <= queries.BANDS
+    assert all(0 <= p < len(edges) and edges[p] <= v for p, v in zip(placed, values, strict=True))
+
+
+def test_a_store_beside_itself_does_not_differ(board: boards.Board) -> None:
+    found = pairs.differences(board, board)
+    assert (found["mean"] == 0).all() and set(found["column"]) == set(pairs.COLUMNS)
+    changes = pairs.changes(board, board, "jaccard", "best")
+    assert changes.groupby("explainer")["size"].sum().eq(queries.counts(board)["cases"]).all()
+
+
+def test_stores_join_on_their_common_cases(board: boards.Board, tmp_path: Any) -> None:
+    explainers = ("saliency", "occlusion", "random")
+    other = boards.open_board("other", make_store(tmp_path / "other", cases=30, size=32, seed=3, explainers=explainers))
+    found = pairs.differences(board, other)
+    assert set(found["explainer"]) == {"saliency", "random"} and not found["column"].str.startswith("mean_rank").any()
+    common = board.query("select case_id from cases").merge(other.query("select case_id from cases"))
+    assert found["cases"].eq(len(common)).all()
+    assert len(figures_compare.change_bars(board, other, "jaccard", "mean").data) == 2
+
+
+def test_colours_are_the_same_everywhere_and_differ_within_a_store() -> None:
+    names = ["saliency", "lime", "random", "own", "occlusion", "smoothgrad"]
+    some = theme.colours(names)
+    assert len(set(some.values())) == len(names)
+    assert theme.colours(["lime"])["lime"] == some["lime"]
+
+
+def test_answers_state_their_figures(board: boards.Board) -> None:
+    summary = queries.summary(board)
+    verdict, support = answers.answer_r1(summary)
+    assert verdict.startswith("Yes") and support.count("[") == 3
+    verdict, support = answers.answer_r2(summary)
+    assert "LIME" in verdict and support.count("[") == 3
+
+
+def test_tables_escape_what_they_show(board: boards.Board) -> None:
+    html = tables.mean_ranks(queries.summary(board), board.explainers)
+    assert "2.58" in html and html.count("<tr>") == 1 + len(board.explainers)
+    assert "<script>" not in tables.swatch("<script>", ["<script>"])
+
+
+def test_by_rank_covers_all_attempts(board: boards.Board) -> None:
+    total = sum(math.fsum(t.y) for t in figures_attacks.by_rank(board).data)
+    assert total == pytest.approx(100 * board.query("select count(distinct region_rank) as k from attempts")["k"][0])
+    found = attempts.totals(board)
+    assert found["success"] + found["stalled"] + found["exhausted"] == found["attempts"]
+    for column in figures_attacks.SPREADS:
+        assert attempts.spread(board, column)["attempts"].sum() == found["attempts"]

@@ -1,0 +1,233 @@
+"""The pages under Streamlit's own test runner; bad stores and hostile links are answered in words."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from make_store import make_store
+from streamlit.testing.v1 import AppTest, app_test
+from test_cases_pages import ServedPages
+
+from compute.schema import TABLES
+from compute.store import sha256_file
+from dashboard import STORES_VARIABLE, boards, urls
+
+APP = Path(boards.__file__).with_name("app.py")
+HOSTILE = ["../../etc/passwd", "'; drop table cases; --", "<script>alert(1)</script>", "\x00", "x" * 5000]
+PAGES = ["overview", "explainers", "attacks", "run"]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_store(tmp_path_factory.mktemp("stores") / "made", cases=60, size=32)
+
+
+@pytest.fixture
+def store(made: Path, tmp_path: Path) -> Path:
+    """A copy to spoil."""
+    return Path(shutil.copytree(made, tmp_path / "root" / "copy"))
+
+
+def visit(stores: Path, page: str, /, **params: str) -> AppTest:
+    os.environ[STORES_VARIABLE] = str(stores)
+    app = AppTest.from_file(str(APP), default_timeout=60)
+    app.switch_page(f"pages/{page}.py")
+    for name, value in params.items():
+        app.query_params[name] = value
+    app.run()
+    assert not app.exception
+    return app
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(STORES_VARIABLE, "")
+    monkeypatch.setattr(app_test, "PagesManager", ServedPages)
+
+
+def said(app: AppTest) -> str:
+    parts = [*app.title, *app.markdown, *app.caption, *app.info, *app.warning, *app.error, *app.code, *app.success]
+    return " ".join(str(part.value) for part in parts)
+
+
+def without_rows(store: Path, *tables: str, keep: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
+    """Rewrite tables and the manifest so that they fit each other."""
+    manifest = json.loads((store / "manifest.json").read_text())
+    for table in tables:
+        path = store / f"{table}.parquet"
+        frame = keep(pq.read_table(path).to_pandas())
+        pq.write_table(pa.Table.from_pandas(frame, schema=TABLES[table], preserve_index=False), path)
+        manifest["tables"][table] |= {"rows": len(frame), "sha256": sha256_file(path)}
+    (store / "manifest.json").write_text(json.dumps(manifest))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_pages_open(made: Path, page: str) -> None:
+    app = visit(made, page)
+    assert not app.error and app.title
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_pages_of_a_store_without_cases(store: Path, page: str) -> None:
+    without_rows(store, "scores", "explanations", keep=lambda f: f.iloc[:0])
+    without_rows(store, "attempts", keep=lambda f: f.assign(success=False, outcome="stalled"))
+    app = visit(store, page)
+    assert not app.error
+    assert page == "run" or "no case" in said(app) or "never fell" in " ".join(m.label for m in app.metric)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_pages_of_a_store_without_anything(store: Path, page: str) -> None:
+    without_rows(store, *TABLES, keep=lambda f: f.iloc[:0])
+    app = visit(store, page)
+    assert not app.error and (page == "run" or "No photo was attacked" in said(app))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_pages_of_a_single_case(store: Path, page: str) -> None:
+    case = "made-00000-r01"
+    without_rows(store, "scores", "explanations", "attempts", keep=lambda f: f[f["case_id"] == case])
+    app = visit(store, page)
+    assert not app.error
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+@pytest.mark.parametrize("page", PAGES)
+def test_hostile_links(made: Path, page: str, hostile: str) -> None:
+    names = ("store", "compare", "measure", "n", "by", "first", "axis", "attempt")
+    app = visit(made, page, **dict.fromkeys(names, hostile))
+    assert not app.error and "another one" in said(app)
+
+
+def test_filters_stand_in_the_url(made: Path) -> None:
+    app = visit(made, "explainers", measure="hamming", n="7", by="clean")
+    assert app.selectbox(key="n").value == "7"
+    app.selectbox(key="n").set_value("best").run()
+    assert app.query_params["n"] in ("best", ["best"])
+    app.selectbox(key="n").set_value("mean").run()
+    assert "n" not in app.query_params and not app.error
+
+
+def test_stores_of_a_folder_are_chosen_by_the_url(made: Path, store: Path) -> None:
+    shutil.copytree(made, store.parent / "another")
+    app = visit(store.parent, "overview", store="copy", compare="another")
+    assert app.selectbox(key="store").options == ["another", "copy"] and app.selectbox(key="store").value == "copy"
+    assert "cases of the same photo and region rank" in said(app)
+    app.selectbox(key="store").set_value("another").run()
+    assert app.query_params["store"] in ("another", ["another"]) and not app.error
+    assert "Mean difference" in said(visit(store.parent, "explainers", store="copy", compare="another"))
+
+
+def test_no_store(tmp_path: Path) -> None:
+    for path in (tmp_path, tmp_path / "gone"):
+        assert "No store here yet" in said(visit(path, "overview"))
+
+
+def _newer(store: Path) -> str:
+    manifest = json.loads((store / "manifest.json").read_text())
+    (store / "manifest.json").write_text(json.dumps({**manifest, "schema_version": 99}))
+    return "newer"
+
+
+def _truncated(store: Path) -> str:
+    data = (store / "scores.parquet").read_bytes()
+    (store / "scores.parquet").write_bytes(data[: len(data) // 2])
+    return "Parquet"
+
+
+def _torn(store: Path) -> str:
+    """Right head and foot, garbage between."""
+    path = store / "scores.parquet"
+    data = bytearray(path.read_bytes())
+    data[4 : len(data) // 2] = b"\xff" * (len(data) // 2 - 4)
+    path.write_bytes(bytes(data))
+    return "cannot be read"
+
+
+def _foreign(store: Path) -> str:
+    pq.write_table(pa.table({"a": [1]}), store / "photos.parquet")
+    return "columns differ"
+
+
+def _unfit(store: Path) -> str:
+    table = pq.read_table(store / "attempts.parquet")
+    pq.write_table(table.slice(0, 3), store / "attempts.parquet")
+    return "do not fit"
+
+
+def _no_manifest(store: Path) -> str:
+    (store / "manifest.json").rename(store / "run.json")
+    return "unfinished"
+
+
+def _garbled(store: Path) -> str:
+    (store / "manifest.json").write_text("[1, 2")
+    return "manifest"
+
+
+def _linked(store: Path) -> str:
+    outside = store.parent.parent / "outside.parquet"
+    (store / "photos.parquet").rename(outside)
+    (store / "photos.parquet").symlink_to(outside)
+    return "outside the store"
+
+
+@pytest.mark.parametrize(
+    "spoil", [_newer, _truncated, _torn, _foreign, _unfit, _no_manifest, _garbled, _linked], ids=lambda f: f.__name__
+)
+def test_bad_stores_are_refused_in_words(made: Path, store: Path, spoil: Callable[[Path], str]) -> None:
+    words = spoil(store)
+    app = visit(store, "overview")
+    assert "This store cannot be opened" in said(app) and words in said(app) and not app.metric
+    shutil.copytree(made, store.parent / "good")
+    app = visit(store.parent, "overview", store="good", compare="copy")
+    assert not app.error and "That store cannot be opened" in said(app)
+
+
+def test_checksums_are_recomputed(store: Path) -> None:
+    app = visit(store, "run")
+    app.button[0].click().run()
+    assert "All checksums match" in said(app)
+    with (store / "photos.parquet").open("ab") as file:
+        file.write(b"more")
+    app.button[0].click().run()
+    assert "Photos" in app.error[0].value
+
+
+def test_a_discarded_attempt_has_a_link(made: Path) -> None:
+    board = boards.open_board("made", made)
+    attempt = board.query("select case_id from attempts where not success order by case_id")["case_id"].iloc[-1]
+    app = visit(made, "attacks", attempt=attempt)
+    assert app.query_params["attempt"] in (attempt, [attempt]) and "Still seen as" in said(app)
+
+
+def test_links_keep_the_store_and_escape() -> None:
+    assert urls.link("cases", photo="a&b", n=None, low=0.25) == "/cases?photo=a%26b&low=0.25"
+    assert urls.link("overview") == "/"
+
+
+def test_torch_is_never_imported(made: Path) -> None:
+    script = f"""
+import os, sys
+os.environ[{STORES_VARIABLE!r}] = {str(made)!r}
+from streamlit.testing.v1 import AppTest, app_test
+from test_cases_pages import ServedPages
+app_test.PagesManager = ServedPages
+app = AppTest.from_file({str(APP)!r}, default_timeout=60).run()
+for page in {list(urls.PAGES)}:
+    app.switch_page(f"pages/{{page}}.py")
+    app.run()
+    assert not app.exception and not app.error, page
+heavy = {{"torch", "torchvision", "timm", "lime", "skimage", "sklearn"}} & set(sys.modules)
+assert not heavy, heavy
+"""
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=120, env=environment)
