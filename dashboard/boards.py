@@ -11,11 +11,13 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import duckdb
 import pandas as pd
+import pyarrow as pa
 import streamlit as st
 
 from compute.errors import InputError
 from compute.store import MANIFEST, Store, open_store
 from dashboard import STORES_VARIABLE
+from dashboard.images import Images
 
 _HEAVY_VIEWS = ("cases", "complete_cases", "ranks", "photo_sums", "case_scores")
 _P = ParamSpec("_P")
@@ -36,6 +38,7 @@ class Board:
     key: str
     store: Store
     _base: duckdb.DuckDBPyConnection
+    _images: Images
 
     @property
     def manifest(self) -> dict[str, Any]:
@@ -66,24 +69,8 @@ class Board:
             return cursor.execute(sql, params).df()
 
     def images(self, *owners: str) -> dict[tuple[str, str], bytes]:
-        """PNG bytes by (owner, kind) of photos and cases, all in one read; those that cannot be read are left out."""
-        with self.cursor() as cursor:
-            try:
-                rows = cursor.execute(
-                    "select owner, kind, png from images where list_contains(?, owner)", [owners]
-                ).fetchall()
-            except duckdb.Error:
-                return {}
-        return {(owner, kind): bytes(data) for owner, kind, data in rows}
-
-    def image(self, owner: str, kind: str) -> bytes | None:
-        """PNG bytes of an image (compute/schema.py, `images`); None where there is none or it cannot be read."""
-        with self.cursor() as cursor:
-            try:
-                row = cursor.execute("select png from images where owner = ? and kind = ?", [owner, kind]).fetchone()
-            except duckdb.Error:
-                return None
-        return bytes(row[0]) if row else None
+        """PNG bytes by (owner, kind) of photos and cases, in one read; those that cannot be read are left out."""
+        return self._images.read(owners)
 
 
 def find(path: Path) -> dict[str, Path]:
@@ -118,16 +105,17 @@ def open_board(name: str, path: Path) -> Board:
 def _open(name: str, path: str, key: str) -> Board:
     store = open_store(path)
     try:
+        images = Images(store.file("images"))
         base = store.connect()
         for view in _HEAVY_VIEWS:  # too slow as views for millions of scores; the names stay those of compute/views.sql
             base.execute(f"create table table_{view} as from {view}")
             base.execute(f"drop view {view}")
             base.execute(f"alter table table_{view} rename to {view}")
         base.execute(resources.files("dashboard").joinpath("tables.sql").read_text())
-    except duckdb.Error as error:
+    except (duckdb.Error, pa.ArrowException) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"{path}: the tables cannot be read ({reason}); publish the store again") from error
-    return Board(name, key, store, base)
+    return Board(name, key, store, base, images)
 
 
 def current() -> Board:
