@@ -26,6 +26,12 @@ HELP = {
     "target_confidence": "The network's softmax probability of the target after the attack.",
     "linf": "The largest change of a channel of any pixel, in 256 steps.",
 }
+_SHORT = {
+    "score": ("score", ""),
+    "region_share": ("region", " %"),
+    "target_confidence": ("confidence", " %"),
+    "linf": ("L∞", "/255"),
+}
 _SCALES = {"score": (1.0, 1.0, 0.01), "region_share": (PERCENT, 100.0, 0.5), "target_confidence": (PERCENT, 100.0, 1.0)}
 _SIZE_LABELS = {"best": "its best n", "mean": "mean over n"}
 
@@ -209,13 +215,14 @@ def group_words(board: Board, selection: Selection, group: tuple[str, ...]) -> s
     """One group of limits in words, unescaped."""
     for column, names in RANGES.items():
         if group == names:
+            what, unit = _SHORT[column]
             scale = _SCALES.get(column, (1.0, 0, 0))[0]
             low, high = (getattr(selection, name) for name in names)
             ends = [
-                f"from {low * scale:g}" if low is not None else "",
-                f"under {high * scale:g}" if high is not None else "",
+                f"from {low * scale:g}{unit}" if low is not None else "",
+                f"under {high * scale:g}{unit}" if high is not None else "",
             ]
-            return f"{LABELS[column].lower() if column == 'score' else LABELS[column]} {' '.join(e for e in ends if e)}"
+            return " ".join([what, *filter(None, ends)])
     if group == ("question",):
         return QUESTIONS[selection.question].title
     if group == ("photo",):

@@ -1,5 +1,5 @@
 // One case: pictures, every explainer's set at n, and curves. Everything that depends on n or zoom is drawn here, from one
-// entry map per explainer, without the server. Appended to figure.js; `viewer.py` writes the payload.
+// entry map per explainer, without the server. Appended to pixels.js and figure.js.
 
 function el(tag, properties = {}, ...children) {
   const node = Object.assign(document.createElement(tag), properties);
@@ -7,27 +7,6 @@ function el(tag, properties = {}, ...children) {
   return node;
 }
 
-function unpack(bytes) {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const length = view.getUint32(0, true);
-  const header = JSON.parse(new TextDecoder().decode(bytes.subarray(4, 4 + length)));
-  let at = 4 + length;
-  const blobs = {};
-  for (const [name, size] of header.blobs) {
-    blobs[name] = bytes.slice(at, at + size);
-    at += size;
-  }
-  return { header, blobs };
-}
-
-async function pixels(png, size) {
-  const bitmap = await createImageBitmap(new Blob([png], { type: "image/png" }), { colorSpaceConversion: "none" });
-  const context = el("canvas", { width: size, height: size }).getContext("2d");
-  context.drawImage(bitmap, 0, 0);
-  return context.getImageData(0, 0, size, size).data;
-}
-
-const rgb = (hex) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
 const ranked = (rank) => (rank == null ? "" : `, rank ${Number.isInteger(rank) ? rank : rank.toFixed(1)}`);
 
 class Viewer {
@@ -51,46 +30,28 @@ class Viewer {
     const [photo, adversarial] = await Promise.all(["photo", "adversarial"].map((name) => pixels(blobs[name], header.size)));
     if (header.etag !== this.etag) return;
     Object.assign(this, { header, blobs, photo, adversarial, n: header.n });
-    this.mix();
     this.build();
     this.paint();
   }
 
-  // For each pixel's kind (0 nothing, 1 miss, 2 false alarm, 3 hit), its colour: mixed once, so that a new n only copies.
-  mix() {
-    const { colours } = this.header;
-    const over = [null, colours.miss, colours.alarm, colours.hit].map((hex) => hex && rgb(hex));
-    this.shades = over.map((colour) => {
-      const shade = new Uint32Array(this.photo.length / 4);
-      const out = new Uint8ClampedArray(shade.buffer);
-      for (let i = 0; i < out.length; i += 4) {
-        const grey = 0.3 * this.photo[i] + 0.59 * this.photo[i + 1] + 0.11 * this.photo[i + 2];
-        for (let c = 0; c < 3; c++) {
-          const dim = 0.38 * (0.6 * grey + 0.4 * this.photo[i + c]);
-          out[i + c] = colour ? 0.74 * colour[c] + 0.7 * dim : dim;
-        }
-        out[i + 3] = 255;
-      }
-      return shade;
-    });
-  }
-
   build() {
-    const { header, blobs } = this;
+    const { header, blobs, photo, adversarial } = this;
     const { hit, miss, alarm } = header.colours;
+    const shades = mixed(photo, header.colours);
     this.legend = [["hit", hit], ["miss", miss], ["false alarm", alarm]];
     this.panels = [
-      this.panel(0, () => header.captions.photo, (image) => image.data.set(this.photo)),
-      this.panel(0, () => header.captions.adversarial, (image) => image.data.set(this.adversarial)),
-      this.panel(0, () => header.captions.difference, (image) => this.difference(image)),
-      this.panel(0, () => header.captions.region, (image) => this.region(image)),
-      ...header.explainers.map((e, i) => this.panel(1, () => this.caption(e), (image) => this.set(image, blobs[`entry${i}`]), e)),
+      this.panel(0, () => header.captions.photo, (image) => image.data.set(photo)),
+      this.panel(0, () => header.captions.adversarial, (image) => image.data.set(adversarial)),
+      this.panel(0, () => header.captions.difference, (image) => drawDifference(image, photo, adversarial, header.gain)),
+      this.panel(0, () => header.captions.region, (image) => drawRegion(image, shades, blobs.region, photo)),
+      ...header.explainers.map((e, i) =>
+        this.panel(1, () => this.caption(e), (image) => drawSet(image, shades, blobs.region, blobs[`entry${i}`], this.n), e)),
     ];
     this.charts = [curves(header, "jaccard"), curves(header, "hamming"), ...header.explainers.filter((e) => e.weights).map(weights)];
     const row = (index) => {
       const frames = this.panels.filter((p) => p.row === index).map((p) => p.figure);
       const node = el("div", { className: "row" }, ...frames);
-      node.style.setProperty("--columns", Math.max(4, frames.length));
+      node.style.setProperty("--columns", Math.min(6, Math.max(4, frames.length)));
       return node;
     };
     const charts = el("div", { className: "row" }, ...this.charts.map((c) => this.clickable(c)));
@@ -110,9 +71,8 @@ class Viewer {
       return item;
     }));
     const tool = (text, title, act) => el("button", { type: "button", textContent: text, title, ariaLabel: title, onclick: act });
-    const name = `${this.header.name}-n${String(this.n).padStart(2, "0")}`;
     const drawn = () => figure(this.panels, this.charts, `${this.header.title}, n = ${this.n}`, this.legend);
-    const file = (suffix) => name.replace(/-n\d+$/, `-n${String(this.n).padStart(2, "0")}.${suffix}`);
+    const file = (suffix) => `${this.header.name}-n${String(this.n).padStart(2, "0")}.${suffix}`;
     return el("div", { className: "bar" },
       el("label", { className: "size", title: this.header.help }, "Explanation size", this.slider, this.output), legend,
       el("div", { className: "tools" },
@@ -160,28 +120,6 @@ class Viewer {
       `Hamming ${e.hamming[i].toFixed(3)}${ranked(e.rank_hamming?.[i])}`,
       `${e.pixels[i].toLocaleString("en")} pixels, best n = ${e.best_n}`,
     ];
-  }
-
-  set(image, entry) {
-    const out = new Uint32Array(image.data.buffer);
-    const { region } = this.blobs;
-    for (let i = 0; i < out.length; i++) {
-      const chosen = entry && entry[i] > 0 && entry[i] <= this.n ? 2 : 0;
-      out[i] = this.shades[chosen + region[i]][i];
-    }
-  }
-
-  region(image) {
-    const out = new Uint32Array(image.data.buffer);
-    const photo = new Uint32Array(this.photo.buffer);
-    const dim = this.shades[0];
-    for (let i = 0; i < out.length; i++) out[i] = this.blobs.region[i] ? photo[i] : dim[i];
-  }
-
-  difference(image) {
-    const { gain } = this.header;
-    for (let i = 0; i < image.data.length; i++)
-      image.data[i] = i % 4 === 3 ? 255 : 128 + gain * (this.adversarial[i] - this.photo[i]);
   }
 
   clickable(chart) {

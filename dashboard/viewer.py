@@ -22,9 +22,8 @@ def _source(name: str) -> str:
     return resources.files("dashboard").joinpath(name).read_text(encoding="utf-8")
 
 
-_mount = st.components.v2.component(
-    "wolfspider.viewer", js=_source("figure.js") + _source("viewer.js"), css=_source("viewer.css")
-)
+_SCRIPT = "".join(map(_source, ("pixels.js", "figure.js", "viewer.js")))  # a component takes one script
+_mount = st.components.v2.component("wolfspider.viewer", js=_SCRIPT, css=_source("viewer.css"))
 
 
 def show(payload_: bytes, *, key: str = "viewer") -> int | None:

@@ -128,3 +128,24 @@ def test_case_outside_its_selection_is_still_shown(board: boards.Board) -> None:
 def test_case_without_an_id_is_the_first(board: boards.Board) -> None:
     assert "**1** of" in _said(visit("case"))
     assert "No case to show" in _said(visit("case", low="0.9999"))
+
+
+def test_a_store_of_one_explainer_without_baseline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = make_store(tmp_path / "one", cases=8, size=32, explainers=("saliency",))
+    monkeypatch.setenv(STORES_VARIABLE, str(store))
+    assert "Everyone misses" in visit("cases", question="everyone-misses").pills[0].options
+    assert "0 cases" in _count(visit("cases", question="closest"))
+    assert "Outside this selection" not in _said(visit("case"))
+
+
+def test_the_store_in_the_link_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, cases in (("first", 8), ("second", 20)):
+        make_store(tmp_path / name, cases=cases, size=32, seed=cases)
+    monkeypatch.setenv(STORES_VARIABLE, str(tmp_path))
+    totals = {}
+    for name in ("first", "second"):
+        app = visit("cases", store=name)
+        app.selectbox(key="selection_measure").set_value("hamming").run()
+        assert _param(app, "store") == name
+        totals[name] = _count(app)
+    assert totals["first"] != totals["second"]

@@ -19,7 +19,7 @@ CARD = 198  # pixels: four in a row beside the sidebar on a laptop
 CARD_STYLE = """<style>
 [class*="st-key-card_"] {position: relative}
 [class*="st-key-card_"]:hover {border-color: var(--st-primary-color, #6A5ACD)}
-[class*="st-key-card_"] * {position: static}
+[class*="st-key-card_"] :has(a) {position: static}
 [class*="st-key-card_"] a {padding: 0; background: none; font-weight: 600}
 [class*="st-key-card_"] a::after {content: ""; position: absolute; inset: 0}
 </style>"""  # the whole card is its link
@@ -92,7 +92,7 @@ def nothing(board: Board, selection: Selection) -> None:
     """No case matches: what to change so that some do."""
     offers = matching.nearest(board.query, selection)
     more = "the nearest filters that match are" if len(offers) > 1 else "the nearest filter that matches is"
-    st.info(f"No case matches{'; ' + more if offers else ''}:", icon=":material/search_off:")
+    st.info(f"No case matches; {more}:" if offers else "No case matches.", icon=":material/search_off:")
     for group, other, total in offers:
         what = f"without “{filters.group_words(board, selection, group)}”"
         if other.active() == selection.active():
@@ -175,11 +175,8 @@ def gallery(board: Board, selection: Selection, total: int) -> None:
                     label=plain(name),
                     query_params=urls.with_store(case=row["case_id"], **selection.to_params()),
                 )
-                score = (
-                    "not explained"
-                    if pd.isna(row["score"])
-                    else f"{measure.short} **{row['score']:.2f}** at {where(selection, row['n'])}"
-                )
+                score = f"{measure.short} **{row['score']:.2f}** {where(selection, row['n'])}"
+                score = "not explained" if pd.isna(row["score"]) else score
                 st.caption(f"{score}  \nregion {100 * row['region_share']:.1f} % · {plain(row['clean_class'])}")
     if pages > 1:
         st.session_state["cases_page"] = number
@@ -190,7 +187,7 @@ def gallery(board: Board, selection: Selection, total: int) -> None:
 
 def where(selection: Selection, n: int) -> str:
     """The size at which a score was taken, in few words."""
-    return "the mean" if selection.n == "mean" else f"n = {n}"
+    return "on average" if selection.n == "mean" else f"at n = {n}"
 
 
 def table(board: Board, selection: Selection, total: int) -> None:
