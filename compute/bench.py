@@ -1,6 +1,7 @@
 """`wolfspider bench`: how near the network's own speed everything runs, as ratios measured side by side in one run."""
 
 import dataclasses
+import importlib.util
 import multiprocessing
 import statistics
 import tempfile
@@ -36,14 +37,19 @@ from compute.sweep import ahead, run_sweep
 ATTACK_STEPS = 10
 
 
-def bench(config: Config, *, untrained: bool, rounds: int, cases: int) -> dict[str, Any]:
+def bench(
+    config: Config, *, untrained: bool, rounds: int, cases: int, say: Callable[[str], None] = lambda _: None
+) -> dict[str, Any]:
     """Measure everything; `config` says which classifier, device, photos and sizes.
 
     Args:
         untrained: take the architecture with random weights, where the real ones cannot be had.
         rounds: interleaved repetitions; medians are reported.
         cases: how many cases the LIME and loop measurements take.
+        say: called with what is being measured.
     """
+    if importlib.util.find_spec("captum") is None:
+        raise InputError('bench: the user\'s own loop needs captum; pip install "wolfspider[bench]", or captum')
     engine.tune()
     device = engine.device_of(config.device)
     sources, _ = photos.find(config.photos)
@@ -52,9 +58,13 @@ def bench(config: Config, *, untrained: bool, rounds: int, cases: int) -> dict[s
     if untrained:  # no attack reaches wolf spider through random weights: take the class that is nearly predicted
         config = dataclasses.replace(config, target=str(_runner_up(classifier, sources)))
     target = classifier.index_of(config.target)
+    say("the limit: raw passes")
     compile_seconds = _warm_up(classifier, config)
     found = limit(classifier, config, rounds)
-    sweeps = [_sweep(config, classifier, sources, found) for _ in range(rounds)]
+    sweeps = []
+    for turn in range(rounds):
+        say(f"the whole sweep, round {turn + 1} of {rounds}")
+        sweeps.append(_sweep(config, classifier, sources, found))
     mine = sweeps[0]["cases"][:cases]
     if not mine:
         raise InputError(
@@ -63,10 +73,12 @@ def bench(config: Config, *, untrained: bool, rounds: int, cases: int) -> dict[s
     weights = Path(config.weights) if config.weights else None
     original = classifiers.recipe(config.classifier).network(weights, untrained=untrained)
     limes, attacks, ours, loops = [], [], [], []
-    for _ in range(rounds):
+    for turn in range(rounds):
+        say(f"LIME, attack and {len(mine)} cases, round {turn + 1} of {rounds}")
         limes.append(_lime(config, classifier, mine))
         attacks.append(_attack(config, classifier, sources, target))
         ours.append(_ours(config, classifier, mine, target))
+        say(f"the user's own loop on {len(mine)} cases, round {turn + 1} of {rounds}")
         loops.append(_loop(config, original, device, mine, target))
     median = statistics.median
     lime_rate, attack_rate = median(limes), median(attacks)

@@ -74,7 +74,12 @@ class Classifier:
             mean: by channel, if the module takes images normalised by `mean` and `std`; else it takes [0, 1].
             std: likewise.
             classes: names, by index; numbers are used where they are not given.
+
+        Raises:
+            InputError: only one of `mean` and `std`.
         """
+        if (mean is None) != (std is None):
+            raise InputError("Classifier.of: give mean and std together, or neither")
         example = torch.rand((2, 3, size, size), generator=torch.Generator().manual_seed(0))
         plain = copy.deepcopy(network).cpu()
         if mean is not None and std is not None:
@@ -97,7 +102,7 @@ class Classifier:
         Raises:
             InputError: no such class, or several of that name.
         """
-        if target.strip().isdigit():
+        if target.strip().isdecimal():
             if int(target) < len(self.classes):
                 return int(target)
             raise InputError(f"--target {target}: {self.name} has the classes 0 to {len(self.classes) - 1}")
@@ -143,6 +148,11 @@ class Recipe:
 
 
 CLASSIFIERS: dict[str, Callable[[], Recipe]] = {}
+_ARGUMENTS: dict[str, dict[str, Any]] = {
+    "googlenet": {"transform_input": True, "init_weights": False},
+    "vit_h_14": {"image_size": 518},
+}
+"""What torchvision passes to these architectures where it loads their weights itself, and only there."""
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
@@ -191,7 +201,7 @@ def recipe(name: str) -> Recipe:
         return _timm(name.removeprefix("timm:"))
     if name in others:
         weights = torchvision.models.get_model_weights(name).DEFAULT
-        build = partial(torchvision.models.get_model, name, weights=None)
+        build = partial(torchvision.models.get_model, name, weights=None, **_ARGUMENTS.get(name, {}))
         preset = weights.transforms()
         size, mean, std = preset.crop_size[0], tuple(preset.mean), tuple(preset.std)
         return Recipe(build, lambda _: _download(weights, name), size, mean, std)

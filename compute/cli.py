@@ -168,9 +168,7 @@ def show(
 @app.command()
 def dashboard(
     path: Annotated[Path, typer.Argument(help="A store, or a folder of stores.")] = Path("data"),
-    port: Annotated[
-        int, typer.Option(min=1, max=65535, help="Port; the next free one is taken if it is in use.")
-    ] = 8501,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port, or the next free one.")] = 8501,
     host: Annotated[str, typer.Option(help="Address to listen on; the default is this machine alone.")] = "127.0.0.1",
 ) -> None:
     """Browse stores: who wins and how surely, where each explainer fails, and what a failure looks like."""
@@ -196,13 +194,15 @@ def bench(
     json_: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """How near the network's own speed everything runs on this machine, and how much faster than the obvious loop."""
-    names = ("classifier", "weights", "regions", "lime_samples", "batch", "engine", "precision", "device")
-    given = {name: locals()[name] for name in names if locals()[name] is not None}
-    given |= {"photos": tuple(photos)} if photos else {}
+    given = {k: v for k, v in locals().items() if v is not None}
+    for name in ("untrained", "cases", "rounds", "json_"):
+        given.pop(name)
     from compute.bench import as_table
     from compute.bench import bench as measure
 
-    found = measure(configure(options={"regions": 2, **given}), untrained=untrained, rounds=rounds, cases=cases)
+    config = configure(options={"regions": 2, **given})
+    with err.status("begins", spinner="line") as status:
+        found = measure(config, untrained=untrained, rounds=rounds, cases=cases, say=status.update)
     out.print_json(data=found) if json_ else out.print(as_table(found))
 
 

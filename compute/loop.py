@@ -5,6 +5,7 @@ as it comes: no folding, no channels-last, no batches across regions.
 """
 
 import time
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -37,8 +38,11 @@ def run_loop(
 ) -> LoopResult:
     """Attack the jobs one by one, then explain `images`, (H, W, 3) uint8: the very images that wolfspider explained."""
     from captum.attr import GuidedBackprop, Saliency
+    from lime import lime_image
     from lime.lime_image import LimeImageExplainer
 
+    warnings.simplefilter("ignore")
+    lime_image.tqdm = lambda rows: rows  # its bar would scroll over the benchmark's
     network = network.eval().to(device)
     seconds = {"attack": 0.0, "lime": 0.0, "gradients": 0.0}
     superpixels = []
