@@ -1,0 +1,47 @@
+"""Fixtures that the tests of `compute` share."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import tiny
+import torch
+
+from compute import classifiers
+from compute.classifiers import Classifier
+from compute.store import Store
+
+torch.set_num_threads(1)  # the tiny network's passes are too small to share
+
+
+@pytest.fixture(autouse=True)
+def _no_colours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+
+
+@pytest.fixture(scope="session")
+def classifier() -> Classifier:
+    """The tiny classifier."""
+    return tiny.classifier()
+
+
+@pytest.fixture(scope="session")
+def lite0() -> Classifier:
+    """The real, trained efficientnet_lite0."""
+    return classifiers.load("efficientnet_lite0")
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """A published store of five made photos and the tiny classifier. Not to be changed."""
+    return tiny.published(tmp_path_factory.mktemp("session") / "store")
+
+
+@pytest.fixture
+def in_folder(tmp_path: Path) -> Iterator[Path]:
+    """An empty current directory."""
+    before = Path.cwd()
+    os.chdir(tmp_path)
+    yield tmp_path
+    os.chdir(before)

@@ -1,0 +1,120 @@
+"""The configuration: one frozen value from defaults, profile, file and options, in that order."""
+
+import dataclasses
+import inspect
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from compute import cli
+from compute.config import PROFILES, Config, configure, digest, option
+from compute.errors import InputError
+
+
+def test_later_sources_win(tmp_path: Path) -> None:
+    file = tmp_path / "a.toml"
+    file.write_text("regions = 7\nlime_samples = 70\nscale = 50\nphotos = ['a', 'b']\n")
+    found = configure(profile="quick", file=file, options={"lime_samples": 99})
+    assert (found.regions, found.lime_samples, found.scale) == (7, 99, 50)
+    assert found.photos == ("a", "b")
+    assert found.step == Config().step
+    assert configure(profile="quick") == Config(**PROFILES["quick"])
+    assert configure() == Config()
+
+
+def test_every_field_can_be_written_in_toml(tmp_path: Path) -> None:
+    """The whole configuration, written as TOML and read back, is the same."""
+    lines = []
+    wanted = dataclasses.replace(Config(), photos=("x",), weights="w.pth", seed=5)
+    for name, value in dataclasses.asdict(wanted).items():
+        text = [*value] if isinstance(value, tuple) else value
+        lines.append(f"{name} = {text!r}")
+    file = tmp_path / "all.toml"
+    file.write_text("\n".join(lines))
+    assert configure(file=file) == wanted
+
+
+def test_every_field_is_an_option_of_sweep() -> None:
+    given_names = {name.removesuffix("_") for name in inspect.signature(cli.sweep).parameters}
+    assert {field.name for field in dataclasses.fields(Config)} <= given_names
+
+
+def test_every_field_is_documented() -> None:
+    for field in dataclasses.fields(Config):
+        assert f"{field.name}: " in (Config.__doc__ or "")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("regions = 'four'", "regions = 'four': expected int"),
+        ("regions = 2.5", "regions = 2.5: expected int"),
+        ("regions = true", "expected int"),
+        ("explainers = 'lime'", "explainers = 'lime': expected"),
+        ("photos = [1]", "expected"),
+        ("speed = 9", "no option 'speed'; known are photos, classifier"),
+        ("regions = ", "not a readable TOML file"),
+        ("regions = 1000", "--regions 1000: must lie between 1 and 99"),
+        ("scale = nan", "--scale nan: must lie between"),
+        ("[regions]\na = 1", "expected int"),
+    ],
+)
+def test_a_wrong_file_is_an_error_that_names_the_fault(tmp_path: Path, text: str, reason: str) -> None:
+    file = tmp_path / "a.toml"
+    file.write_text(text)
+    with pytest.raises(InputError) as error:
+        configure(file=file)
+    assert reason in str(error.value)
+
+
+def test_a_missing_or_unreadable_file_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such file"):
+        configure(file=tmp_path / "none.toml")
+    with pytest.raises(InputError, match="not a readable TOML file"):
+        configure(file=tmp_path)
+    (tmp_path / "b.toml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(InputError, match="not a readable TOML file"):
+        configure(file=tmp_path / "b.toml")
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"regions": 0}, "--regions 0"),
+        ({"lime_samples": 9}, "--lime-samples 9"),
+        ({"step": 256}, "--step 256"),
+        ({"budget": 0}, "--budget 0"),
+        ({"confidence": 1.5}, "--confidence 1.5"),
+        ({"seed": -1}, "--seed -1"),
+        ({"engine": "warp"}, "--engine 'warp': must be one of auto, eager, compiled"),
+        ({"precision": "int8"}, "--precision 'int8': must be one of"),
+        ({"explainers": ()}, "--explainers: name at least one"),
+    ],
+)
+def test_values_out_of_range_name_their_option(options: dict[str, Any], reason: str) -> None:
+    with pytest.raises(InputError) as error:
+        configure(options=options)
+    assert reason in str(error.value)
+
+
+def test_an_unknown_profile_is_an_error() -> None:
+    with pytest.raises(InputError, match="--profile fast: unknown; known are quick, paper"):
+        configure(profile="fast")
+
+
+def test_science_is_everything_but_places() -> None:
+    apart = {"photos", "device", "out", "weights"}
+    assert set(Config().science()) == {field.name for field in dataclasses.fields(Config)} - apart
+
+
+def test_options_are_spelt_with_hyphens() -> None:
+    assert option("lime_samples") == "--lime-samples"
+
+
+@given(st.dictionaries(st.text(), st.integers() | st.text() | st.lists(st.integers())))
+def test_a_digest_does_not_depend_on_the_order_of_keys(content: dict[str, Any]) -> None:
+    assert digest(content) == digest(dict(reversed(content.items())))
+    assert digest(content) != digest({**content, "one more": 1})

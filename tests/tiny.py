@@ -1,0 +1,110 @@
+"""A classifier of milliseconds and made photos, for the tests of `compute`; importable by their child processes."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from compute.classifiers import Classifier
+from compute.config import Config
+from compute.explainers import Task
+from compute.photos import Source, from_array
+from compute.store import Store
+from compute.sweep import run_sweep
+
+CLASSES = ("daisy", "cat", "wolf spider", "cup", "palace", "ball")
+TARGET = CLASSES.index("wolf spider")
+SIZE = 64
+NORMALISATION: dict[str, Any] = {"mean": (0.5,) * 3, "std": (0.25,) * 3}
+Bytes = npt.NDArray[np.uint8]
+
+
+def photo(seed: int, height: int = 80, width: int = 96) -> Bytes:
+    """(height, width, 3) uint8: seven patches of one colour each, with noise."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:height, :width]
+    centres = rng.uniform(0, 1, (7, 2)) * (height, width)
+    patch = np.argmin((y[..., None] - centres[:, 0]) ** 2 + (x[..., None] - centres[:, 1]) ** 2, axis=-1)
+    colours = rng.uniform(20, 235, (7, 3))[patch]
+    noise = rng.normal(0, 6, (height, width, 3))
+    return np.asarray(np.clip(colours + noise, 0, 255), dtype=np.uint8)
+
+
+def images(seeds: range) -> Tensor:
+    """(len(seeds), 3, SIZE, SIZE) in [0, 1]."""
+    crops = np.stack([photo(seed, SIZE, SIZE) for seed in seeds])
+    return torch.from_numpy(crops).permute(0, 3, 1, 2).float() / 255
+
+
+def network() -> nn.Sequential:
+    """A network of nn.ReLU modules with random weights whose six logits are of one spread, so that every class wins."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        made = nn.Sequential(
+            nn.Conv2d(3, 8, 5, stride=2, padding=2), nn.BatchNorm2d(8), nn.ReLU(),
+            nn.Conv2d(8, 16, 3, stride=2, padding=1), nn.ReLU(),
+            nn.Conv2d(16, 16, 3, padding=1), nn.ReLU(),
+            nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(64, len(CLASSES)), nn.BatchNorm1d(len(CLASSES)),
+        )  # fmt: skip
+    for module in made:
+        if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
+            module.momentum = None
+    with torch.no_grad():
+        made.train()((images(range(100, 164)) - 0.5) / 0.25)
+        made[-1].get_parameter("weight").fill_(3)
+    return made.eval()
+
+
+def classifier() -> Classifier:
+    """The network as a classifier of 64-pixel images."""
+    return Classifier.of(network(), size=SIZE, classes=CLASSES, name="tiny", **NORMALISATION)
+
+
+def sources(count: int) -> list[Source]:
+    """Made photos; the first is already classified as the target."""
+    return [from_array(f"made {i}", photo(i)) for i in range(count)]
+
+
+def config(out: Path, **options: Any) -> Config:
+    """A configuration of seconds."""
+    small: dict[str, Any] = {"regions": 3, "lime_samples": 40, "min_size": 40, "group": 2, "device": "cpu"}
+    return Config(out=str(out), **{**small, **options})
+
+
+def sweep(out: Path, count: int = 5, shard: tuple[int, int] = (1, 1), **options: Any) -> Store | None:
+    """Sweep made photos with the tiny classifier."""
+    return run_sweep(config(out, **options), sources=sources(count), classifier=classifier(), shard=shard)
+
+
+def published(out: Path, count: int = 5, **options: Any) -> Store:
+    """The store of such a sweep."""
+    store = sweep(out, count, **options)
+    assert store is not None
+    return store
+
+
+def rows(store: Store, table: str) -> list[tuple[Any, ...]]:
+    """All rows of a table but for measured times."""
+    columns = "* exclude (seconds)" if table == "explanations" else "*"
+    with store.connect() as connection:
+        return connection.execute(f"select {columns} from {table} order by all").fetchall()
+
+
+def facts(store: Store) -> dict[str, list[tuple[Any, ...]]]:
+    """Everything in a store that must follow from its configuration."""
+    return {t: rows(store, t) for t in ("photos", "attempts", "explanations", "scores", "images", "failures")}
+
+
+def task(image: int = 3, target: int = TARGET, seed: int = 0, of: Classifier | None = None, **more: Any) -> Task:
+    """A task of the explainers about a made photo."""
+    known = of or classifier()
+    rgb = photo(image, known.size, known.size)
+
+    def probabilities(batch: Tensor) -> Tensor:
+        found: Tensor = known.network(batch).softmax(dim=1)
+        return found
+
+    return Task(network=known.network, rgb=rgb, target=target, seed=seed, probabilities=probabilities, **more)
