@@ -9,7 +9,7 @@ import streamlit as st
 from dashboard import theme
 from dashboard.boards import Board
 from dashboard.selection import MEASURES, ORDERS, QUESTIONS, RANGES, SIZES, Selection, parse, questions
-from dashboard.trouble import plain
+from dashboard.trouble import no_cases, plain
 
 PERCENT = 100.0
 """Shares are 0..1 in the URL and percentages on the page."""
@@ -56,7 +56,9 @@ def choices(board: Board) -> dict[str, dict[str, str]]:
 
 
 def read(board: Board) -> tuple[Selection, list[str]]:
-    """The selection in the URL, and the parameters that make no sense for this store."""
+    """The selection in the URL, and the parameters that make no sense for this store; a page in words without cases."""
+    if not choices(board)["photo"]:
+        no_cases(int(board.query("select count(*) as attempts from attempts")["attempts"].iloc[0]))
     return parse(st.query_params.to_dict(), choices(board))
 
 

@@ -30,8 +30,8 @@ remembered = st.cache_data(show_spinner=False, max_entries=200, hash_funcs={Boar
 def main() -> None:
     """One run of the page."""
     board = boards.current()
-    selection, ignored = filters.read(board)
     st.title("Cases", anchor=False)
+    selection, ignored = filters.read(board)
     filters.note_ignored(ignored)
     filters.question_widget(board, selection)
     if selection.question:
@@ -193,8 +193,8 @@ def where(selection: Selection, n: int) -> str:
 def table(board: Board, selection: Selection, total: int) -> None:
     """The first rows as a table; the button in a row's first cell opens its case."""
     shown = rows(board, selection, TABLE)
-    if total > TABLE:
-        st.caption(f"The first {TABLE:,} in this order; the downloads hold all {total:,}.")
+    more = f" The first {TABLE:,} in this order; the downloads hold all {total:,}." if total > TABLE else ""
+    st.caption(f"A click on a case's name opens it.{more}")
     measure = theme.MEASURES[selection.measure]
     size = filters.size_words(selection)
     columns: dict[str, Any] = {
