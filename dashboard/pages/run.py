@@ -57,7 +57,7 @@ if failures.empty:
     st.info("None: every photo was read and attacked, and every case explained.", icon=":material/check_circle:")
 else:
     st.dataframe(
-        failures.assign(stage=failures["stage"].map(wording.stage)),
+        failures.fillna("").assign(stage=failures["stage"].map(wording.stage)),
         hide_index=True,
         column_config={
             "stage": "Stage",
