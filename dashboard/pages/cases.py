@@ -51,19 +51,10 @@ def main() -> None:
 
 
 def bar(board: Board, selection: Selection, total: int) -> str:
-    """How many cases match, the limits to lift, the downloads, and the view: gallery or table."""
+    """How many cases match, the downloads, the view (gallery or table), and the limits to lift."""
     view = urls.choice("view", ("gallery", "table"), "gallery")
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(f"#### {total:,} {'case' if total == 1 else 'cases'}", width="content")
-        for group in selection.active():
-            st.button(
-                plain(filters.group_words(board, selection, group)),
-                key=f"lift_{group[0]}",
-                icon=":material/close:",
-                help="Lift this limit",
-                on_click=filters.write,
-                args=(selection.without(group),),
-            )
         st.space("stretch")
         for kind, make in (("csv", export.table_csv), ("parquet", export.table_parquet)):
             st.download_button(
@@ -85,6 +76,16 @@ def bar(board: Board, selection: Selection, total: int) -> str:
             required=True,
             on_change=lambda: st.query_params.update(view=st.session_state["cases_view"]),
         )
+    with st.container(horizontal=True, gap="small"):
+        for group in selection.active():
+            st.button(
+                plain(filters.group_words(board, selection, group)),
+                key=f"lift_{group[0]}",
+                icon=":material/close:",
+                help="Lift this limit",
+                on_click=filters.write,
+                args=(selection.without(group),),
+            )
     return view
 
 
