@@ -9,12 +9,12 @@ from dashboard.boards import Board
 from dashboard.clicks import target
 from dashboard.figures import finish, records
 from dashboard.selection import Selection
-from dashboard.theme import ACCENT, fade
+from dashboard.theme import ACCENT, NEUTRAL, fade
 
 OUTCOMES = {
     "success": ("Success", ACCENT),
-    "stalled": ("Discarded: stalled", "#9A9AA6"),
-    "exhausted": ("Discarded: exhausted", "#C9C9D2"),
+    "stalled": ("Discarded: stalled", fade(NEUTRAL, 0.75)),
+    "exhausted": ("Discarded: exhausted", fade(NEUTRAL, 0.35)),
 }
 SPREADS = {
     "iterations": "Steps of the attack",
@@ -80,7 +80,7 @@ def spreads(board: Board) -> go.Figure:
         bars = attempts.spread(board, column)
         for success, title, colour in (
             (True, "Success", ACCENT),
-            (False, "Discarded", fade(OUTCOMES["stalled"][1], 0.9)),
+            (False, "Discarded", OUTCOMES["stalled"][1]),
         ):
             rows = bars[bars["success"] == success]
             figure.add_bar(

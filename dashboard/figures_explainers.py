@@ -12,7 +12,7 @@ from dashboard.clicks import target
 from dashboard.figures import SIZE_TITLE, finish, records
 from dashboard.queries import SCORE_EDGES
 from dashboard.selection import Selection
-from dashboard.theme import ACCENT, MEASURES, colours, explainer_name, fade
+from dashboard.theme import MEASURES, colours, explainer_name, fade
 
 BAND_COLUMNS = {
     "region_share": ("Attacked region, % of the image", 100, ("min_share", "max_share")),
@@ -59,32 +59,32 @@ def distributions(board: Board, measure: str, n: str) -> go.Figure:
 def win_matrix(board: Board, measure: str, n: str) -> go.Figure:
     """Share of cases in which the row scores higher than the column; a cell leads to its cases."""
     found, explainers = queries.wins(board, measure, n), board.explainers
-    names = [explainer_name(name) for name in explainers]
+    names = {name: explainer_name(name).replace(" ", "<br>") for name in explainers}
     share = found.assign(share=found["wins"] / found["cases"]).pivot(index="winner", columns="loser", values="share")
     share = share.reindex(index=explainers, columns=explainers)
     figure = go.Figure(
         go.Heatmap(
-            z=share.to_numpy(float) * 100, x=names, y=names, zmin=0, zmax=100, xgap=3, ygap=3, hoverinfo="skip",
-            colorscale=[[0, fade(ACCENT, 0.06)], [1, fade(ACCENT, 0.95)]],
-            showscale=False,
+            z=share.to_numpy(float) * 100, x=list(names.values()), y=list(names.values()), zmin=0, zmax=100,
+            xgap=3, ygap=3, hoverinfo="skip", colorscale=[[0, "#E4E0F7"], [1, "#4B3BB0"]], showscale=False,
         )
     )  # fmt: skip
-    for dark in (False, True):  # one trace in the theme's ink, one in white where the cell is dark
+    for dark, ink in ((False, "#1D1D26"), (True, "#FFFFFF")):
         cells = records(
             found[(found["wins"] / found["cases"] > 0.6) == dark], "winner", "loser", "wins", "ties", "cases"
         )
         figure.add_scatter(
-            x=[explainer_name(loser) for _, loser, *_ in cells], y=[explainer_name(winner) for winner, *_ in cells],
+            x=[names[loser] for _, loser, *_ in cells], y=[names[winner] for winner, *_ in cells],
             mode="markers+text", marker={"size": 48, "symbol": "square", "color": "rgba(0,0,0,0)"}, showlegend=False,
             text=[f"{wins / cases:.0%}" for _, _, wins, _, cases in cells],
-            textfont={"size": 15, **({"color": "#FFFFFF"} if dark else {})},
-            customdata=[(target(Selection(winner, measure, n, winner=winner, loser=loser)), wins, ties, cases)
+            textfont={"size": 15, "color": ink},
+            customdata=[(target(Selection(winner, measure, n, winner=winner, loser=loser)), wins, ties, cases,
+                         f"{explainer_name(winner)} above {explainer_name(loser)}")
                         for winner, loser, wins, ties, cases in cells],
-            hovertemplate="<b>%{y}</b> scores higher than <b>%{x}</b><br>in %{customdata[1]:,} of %{customdata[3]:,} "
+            hovertemplate="<b>%{customdata[4]}</b><br>in %{customdata[1]:,} of %{customdata[3]:,} "
             "cases, %{customdata[2]:,} ties<br>click to see them<extra></extra>",
         )  # fmt: skip
-    figure.update_xaxes(showgrid=False, side="top", tickangle=0)
-    figure.update_yaxes(autorange="reversed", showgrid=False)
+    figure.update_xaxes(showgrid=False, side="top", tickangle=0, title="... than this one")
+    figure.update_yaxes(autorange="reversed", showgrid=False, title="This one scores higher ...")
     return finish(figure, 60 + 110 * len(explainers), margin={"l": 8, "r": 8, "t": 12, "b": 8})
 
 

@@ -64,7 +64,8 @@ N_HELP = (
 
 def explainer_name(name: str) -> str:
     """An explainer's name for people."""
-    return _NAMES.get(name, name.replace("_", " "))
+    plain = name.replace("_", " ")
+    return _NAMES.get(name, plain[:1].upper() + plain[1:])
 
 
 def colours(explainers: Sequence[str]) -> dict[str, str]:

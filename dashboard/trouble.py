@@ -23,7 +23,8 @@ def bad_store(name: str, reason: str) -> NoReturn:
     st.code(reason, language=None, wrap_lines=True)
     st.markdown(
         "Nothing of it is shown, since its numbers could not be trusted. Publish it again "
-        "(`wolfspider publish FOLDER`), run the sweep again, or choose another store."
+        "(`wolfspider publish FOLDER`), run the sweep again, open it with the wolfspider "
+        "that made it, or choose another store."
     )
     st.stop()
 
