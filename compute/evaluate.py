@@ -51,15 +51,23 @@ class Turns(AbstractContextManager["Turns"]):
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._stopped = threading.Event()
+        self._waited = threading.local()
 
     def __enter__(self) -> "Turns":
         """Wait for a turn."""
+        started = time.perf_counter()
         self._lock.acquire()
+        self._waited.seconds = self.waited + time.perf_counter() - started
         return self
 
     def __exit__(self, *_: object) -> None:
         """End the turn."""
         self._lock.release()
+
+    @property
+    def waited(self) -> float:
+        """Seconds that the calling thread has waited for its turns so far."""
+        return float(getattr(self._waited, "seconds", 0.0))
 
     def stop(self) -> None:
         """Let no further pass begin."""
@@ -82,7 +90,7 @@ def explain_case(
     classifier: Classifier,
     config: Config,
     probabilities: Callable[[Tensor], Tensor],
-    turns: AbstractContextManager[Any],
+    turns: Turns,
 ) -> Explained:
     """Explain a case, LIME first: its unions say how many pixels the pixel explainers may choose (paper, section 4).
 
@@ -92,7 +100,7 @@ def explain_case(
     seconds: dict[str, float] = {}
     sizes = scores.scheduled_sizes(case.region.size)
     for explainer in sorted(explainers, key=lambda e: e.name != "lime"):
-        started = time.perf_counter()
+        started, waited = time.perf_counter(), turns.waited
         task = Task(
             network=classifier.network,
             rgb=case.rgb,
@@ -116,7 +124,7 @@ def explain_case(
             continue
         if explainer.name == "lime":
             sizes = scores.sizes_of(entry)
-        seconds[explainer.name] = time.perf_counter() - started
+        seconds[explainer.name] = time.perf_counter() - started - (turns.waited - waited)
         _add(rows, case, explainer.name, entry, seconds[explainer.name], diagnostics)
     rows["images"].sort(key=lambda row: row["kind"])
     return Explained(rows, seconds)

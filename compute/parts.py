@@ -102,7 +102,7 @@ class Parts:
         return whole
 
     def _join(self, table: str, names: Iterable[str]) -> dict[str, Any]:
-        draft = self.root / f".{table}.{uuid.uuid4().hex[:8]}"
+        draft = self.folder / f".{table}.{uuid.uuid4().hex[:8]}"  # among the parts, so that a crash leaves nothing
         rows = 0
         try:
             with pq.ParquetWriter(draft, TABLES[table], **_layout(table)) as writer:

@@ -3,6 +3,7 @@
 Publishing needs nothing but this record and the parts, so any machine that sees the folder can do it.
 """
 
+import json
 import os
 import platform
 from collections.abc import Mapping, Sequence
@@ -32,7 +33,7 @@ def record(
     science = config.science()
     decides = {**science, "photos": list(photo_ids), "classifier": classifier, "device": device["kind"]}
     sizes = "lime" if any(e["name"] == "lime" for e in explainers) else "n per cent of the image's pixels"
-    return {
+    found = {
         "config": science,
         "config_hash": digest(decides),
         "environment": {"python": platform.python_version(), **{p: version(p) for p in _PACKAGES}},
@@ -44,6 +45,7 @@ def record(
         "sizes": sizes,
         "photos": list(photo_ids),
     }
+    return dict(json.loads(json.dumps(found)))  # as it will be read back: lists, not tuples
 
 
 def groups(photo_ids: Sequence[str], size: int) -> list[list[str]]:
