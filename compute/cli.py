@@ -148,19 +148,19 @@ def show(
     }
     for title, values in sections.items():
         table = Table(title=title, show_header=False, title_justify="left", box=None, padding=(0, 2))
+        table.add_column(no_wrap=True)
+        table.add_column(overflow="fold")
         for name, value in values.items():
             table.add_row(name, ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value))
         out.print(table)
     with opened.connect() as connection:
         failures = connection.execute("from failures").fetchall()
-    table = Table(
-        title=f"Failures and skipped photos: {len(failures)}", title_justify="left", show_header=bool(failures)
-    )
+    table = Table(title=f"Failures and skipped photos: {len(failures)}", title_justify="left")
     for column in ("Stage", "Photo", "Case", "Explainer", "Reason"):
         table.add_column(column)
     for row in failures:
         table.add_row(*[_plain(value) for value in row])
-    out.print(table)
+    out.print(table if failures else "No failures, no skipped photos.")
     if verify:
         out.print("All checksums match.")
 
