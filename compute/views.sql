@@ -25,14 +25,17 @@ group by case_id
 having count(*) = (select count(*) from explainers where not baseline);
 
 -- Rank among the ranked explainers of the same (case, n): 1 is best, ties share their average rank.
+-- A self-join over the few explainers of a case: windows over millions of rows take several times as long.
 create or replace view ranks as
-select case_id, photo_id, explainer, n,
-       rank() over by_jaccard + (count(*) over (partition by case_id, n, jaccard) - 1) / 2 as rank_jaccard,
-       rank() over by_hamming + (count(*) over (partition by case_id, n, hamming) - 1) / 2 as rank_hamming
-from measures
-where case_id in (from complete_cases) and explainer in (select name from explainers where not baseline)
-window by_jaccard as (partition by case_id, n order by jaccard desc),
-       by_hamming as (partition by case_id, n order by hamming desc);
+with ranked as (
+    from measures
+    where case_id in (from complete_cases) and explainer in (select name from explainers where not baseline)
+)
+select a.case_id, a.photo_id, a.explainer, a.n,
+       1 + count(*) filter (b.jaccard > a.jaccard) + (count(*) filter (b.jaccard = a.jaccard) - 1) / 2 as rank_jaccard,
+       1 + count(*) filter (b.hamming > a.hamming) + (count(*) filter (b.hamming = a.hamming) - 1) / 2 as rank_hamming
+from ranked a join ranked b on a.case_id = b.case_id and a.n = b.n
+group by all;
 
 -- Sums per photo: what the bootstrap over photos resamples (compute/statistics.py).
 create or replace view photo_sums as
@@ -52,7 +55,7 @@ order by position;
 -- One row a case and explainer: the best n and the mean over all n.
 create or replace view case_scores as
 select case_id, photo_id, explainer,
-       max(jaccard) as best_jaccard, arg_max(n, jaccard) as best_n, avg(jaccard) as mean_jaccard,
+       max(jaccard) as best_jaccard, arg_max(n, row(jaccard, -n::integer)) as best_n, avg(jaccard) as mean_jaccard,
        max(hamming) as best_hamming, avg(hamming) as mean_hamming
 from measures
 group by case_id, photo_id, explainer;
