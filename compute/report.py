@@ -66,7 +66,7 @@ def as_table(found: Report) -> RenderableType:
         f"({share}), {found.explanations:,} explanations per explainer"
     )
     title = "Mean over all case x n, 95 % interval over photos; ranks: 1 is best"
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     table.add_column("Explainer", no_wrap=True, min_width=15)
     for name in ("Rank by\nJaccard", "paper", "Rank by\nHamming", "paper", "Jaccard\nindex", "Hamming\nlikeness"):
         table.add_column(name, justify="right", no_wrap=True)
