@@ -84,12 +84,13 @@ class Classifier:
         plain = copy.deepcopy(network).cpu()
         if mean is not None and std is not None:
             plain = Normalised(plain, mean, std)
+        digest = _digest(plain.state_dict())  # the normalisation with it: it decides the results as weights do
         frozen = folded(plain.eval().requires_grad_(False), example)
         frozen = frozen.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         with torch.inference_mode():
             outputs = int(frozen(example.to(device)).shape[1])
         names = tuple(classes) if classes is not None and len(classes) == outputs else tuple(map(str, range(outputs)))
-        return cls(name, frozen, size, names, _digest(network.state_dict()))
+        return cls(name, frozen, size, names, digest)
 
     @property
     def device(self) -> torch.device:

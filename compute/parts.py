@@ -45,7 +45,7 @@ class Parts:
                 _write_whole(self.root / RUN, json.dumps(run, indent=1).encode())
         except OSError as error:
             raise InputError(f"--out {self.root}: cannot be written ({error.strerror or error})") from error
-        before = self.run()
+        before, run = self.run(), json.loads(json.dumps(run))  # as it would be read back: lists, not tuples
         for key in ("config_hash", "environment"):
             if before.get(key) != run[key]:
                 raise InputError(f"--out {self.root}: holds {_difference(before, run)}; choose another --out")
