@@ -97,7 +97,15 @@ def test_a_network_of_one_s_own_is_wrapped_not_changed(normalised: bool) -> None
     assert not made.network.training
     assert not any(p.requires_grad for p in made.network.parameters())
     assert made.classes == ("0", "1", "2", "3", "4", "5")  # numbers where no names were given
-    assert made.weights_sha256 == Classifier.of(tiny.network(), size=tiny.SIZE).weights_sha256
+
+
+def test_a_digest_covers_weights_and_normalisation() -> None:
+    made = [
+        Classifier.of(tiny.network(), size=tiny.SIZE, **more).weights_sha256
+        for more in ({}, tiny.NORMALISATION, tiny.NORMALISATION | {"std": (0.2,) * 3})
+    ]
+    assert len(set(made)) == 3
+    assert made[1] == tiny.classifier().weights_sha256
 
 
 def test_names_of_another_number_of_classes_are_not_used() -> None:

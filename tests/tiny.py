@@ -1,5 +1,7 @@
 """A classifier of milliseconds and made photos, for the tests of `compute`; importable by their child processes."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,8 @@ from compute.explainers import Task
 from compute.photos import Source, from_array
 from compute.store import Store
 from compute.sweep import run_sweep
+
+torch.set_num_threads(1)  # passes of the tiny network are too small to share
 
 CLASSES = ("daisy", "cat", "wolf spider", "cup", "palace", "ball")
 TARGET = CLASSES.index("wolf spider")
@@ -108,3 +112,8 @@ def task(image: int = 3, target: int = TARGET, seed: int = 0, of: Classifier | N
         return found
 
     return Task(network=known.network, rgb=rgb, target=target, seed=seed, probabilities=probabilities, **more)
+
+
+def in_fresh_process(code: str) -> None:
+    """Run code in a Python of its own; fails if it does."""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)

@@ -1,0 +1,78 @@
+"""A user's own explainer, as the README shows it: a function or a class, a map or superpixels."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import tiny
+
+from compute.explainers import resolve
+from compute.store import Store
+
+MODULE = '''
+import numpy as np
+import torch
+from compute import Superpixels
+
+
+def times_input(task):
+    """A map of priorities, (H, W): gradient times input."""
+    image = task.image.requires_grad_()
+    with torch.enable_grad():
+        task.network(image)[0, task.target].backward()
+    return (image.grad * image)[0].sum(0).detach().cpu().numpy()
+
+
+class Squares:
+    """Ranked superpixels: squares, best first, by what hiding them does to the target's probability."""
+
+    def __init__(self, side=16):
+        self.side = side
+
+    def __call__(self, task):
+        height, width = task.rgb.shape[:2]
+        rows, columns = np.arange(height) // self.side, np.arange(width) // self.side
+        squares = rows[:, None] * (columns[-1] + 1) + columns[None, :]
+        effect = []
+        for label in range(squares.max() + 1):
+            hidden = task.image * torch.from_numpy(squares != label).to(task.device)
+            effect.append(float(task.probabilities(hidden)[0, task.target]))
+        return Superpixels(squares, np.argsort(effect)[:8].tolist(), {"squares": len(effect)})
+'''
+
+
+@pytest.fixture
+def module(in_folder: Path) -> Iterator[str]:
+    """A module of a user in the current directory, as it is found there by the command."""
+    (in_folder / "mine_for_test.py").write_text(MODULE)
+    path = list(sys.path)
+    yield "mine_for_test"
+    sys.path[:] = path
+    sys.modules.pop("mine_for_test", None)
+
+
+def test_own_explainers_take_part(module: str, tmp_path: Path) -> None:
+    names = ("saliency", f"{module}:times_input", f"{module}:Squares", "random")
+    store: Store = tiny.published(tmp_path / "store", 3, explainers=names)
+    with store.connect() as connection:
+        ((cases,),) = connection.execute("select count(*) from cases").fetchall()
+        scores = dict(connection.execute("select explainer, count(*) from scores group by 1").fetchall())
+        ranks = connection.execute("select distinct explainer from ranks order by 1").fetchall()
+        squares = connection.execute(
+            """select n, max(pixels) from scores where explainer = 'Squares' group by n order by n"""
+        ).fetchall()
+        diagnostics = connection.execute(
+            "select distinct diagnostics from explanations where explainer = 'Squares'"
+        ).fetchall()
+        failures = connection.execute("from failures where stage = 'explain'").fetchall()
+    assert not failures
+    assert scores == dict.fromkeys(("saliency", "times_input", "Squares", "random"), 20 * cases)
+    assert ranks == [("Squares",), ("saliency",), ("times_input",)]
+    assert squares == [(n, min(n, 8) * 16 * 16) for n in range(1, 21)]  # whole squares, and no more after the eighth
+    assert diagnostics == [('{"squares": 16}',)]
+    assert store.manifest["explainers"][1] == {"name": "times_input", "baseline": False}
+
+
+def test_functions_and_classes_are_named_as_they_are(module: str) -> None:
+    assert [e.name for e in resolve([f"{module}:Squares", f"{module}:times_input"])] == ["Squares", "times_input"]

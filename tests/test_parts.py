@@ -1,0 +1,169 @@
+"""Parts: there whole or not at all, and published only when all are there."""
+
+import json
+import threading
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from compute import parts as parts_module
+from compute.errors import InputError
+from compute.parts import Parts
+from compute.schema import TABLES
+from compute.store import MANIFEST, sha256_file
+
+RUN: dict[str, Any] = {
+    "config_hash": "abc", "config": {"regions": 4, "seed": 0}, "environment": {"torch": "2"}, "photos": ["a"],
+}  # fmt: skip
+
+
+def scores(case: str, hits: int = 3) -> list[dict[str, Any]]:
+    return [{"case_id": case, "explainer": "lime", "n": n, "pixels": 5 * n, "hits": hits} for n in range(1, 21)]
+
+
+@pytest.fixture
+def parts(tmp_path: Path) -> Parts:
+    made = Parts(tmp_path / "store")
+    made.begin(RUN)
+    return made
+
+
+def test_a_part_is_read_as_it_was_written(parts: Parts) -> None:
+    assert not parts.done("a")
+    parts.write("a", {"scores": scores("a-r01")}, {"lime": 1.5})
+    assert parts.done("a")
+    assert parts.read("a", "scores") == scores("a-r01")
+    assert parts.read("a", "photos") == []
+
+
+def test_publishing_joins_in_the_order_given_and_adds_up(parts: Parts) -> None:
+    for name in "cab":
+        parts.write(name, {"scores": scores(name)}, {"lime": 1.5, f"only {name}": 1.0})
+    manifest = parts.publish(["a", "b", "c"], {"schema_version": 1})
+    found = pq.read_table(parts.root / "scores.parquet")
+    assert found.column("case_id").to_pylist() == ["a"] * 20 + ["b"] * 20 + ["c"] * 20
+    assert manifest["seconds"] == {"lime": 4.5, "only a": 1.0, "only b": 1.0, "only c": 1.0}
+    assert json.loads((parts.root / MANIFEST).read_text()) == manifest
+    for table, schema in TABLES.items():
+        path = parts.root / f"{table}.parquet"
+        assert pq.read_schema(path).equals(schema, check_metadata=True)
+        entry = manifest["tables"][table]
+        assert entry == {
+            "rows": pq.read_metadata(path).num_rows,
+            "bytes": path.stat().st_size,
+            "sha256": sha256_file(path),
+        }
+    assert not parts.folder.exists()
+    assert {p.name for p in parts.root.iterdir()} == {*(f"{t}.parquet" for t in TABLES), MANIFEST, "run.json"}
+
+
+def test_images_come_in_small_row_groups(parts: Parts) -> None:
+    for name in "abc":
+        parts.write(name, {"images": [{"owner": name, "kind": str(i), "png": b"x"} for i in range(50)]}, {})
+    parts.publish(["a", "b", "c"], {})
+    metadata = pq.read_metadata(parts.root / "images.parquet")
+    assert max(metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)) <= 64
+
+
+def test_a_missing_part_is_not_published(parts: Parts) -> None:
+    parts.write("a", {"scores": scores("a")}, {})
+    with pytest.raises(InputError, match=r"1 of 2 parts are missing .b, .*then publish"):
+        parts.publish(["a", "b"], {})
+    assert parts.done("a")
+    assert not (parts.root / MANIFEST).exists()
+
+
+def full(*_: object, **__: object) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def test_a_full_disk_leaves_no_half_part(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    parts.write("a", {"scores": scores("a")}, {})
+    with monkeypatch.context() as patched:
+        patched.setattr(parts_module, "_write_table", full)
+        with pytest.raises(OSError, match="No space left"):
+            parts.write("b", {"scores": scores("b")}, {})
+    assert [path.name for path in parts.folder.iterdir()] == ["a"]
+    parts.write("b", {"scores": scores("b")}, {})
+    assert parts.read("b", "scores") == scores("b")
+
+
+def test_a_full_disk_while_publishing_loses_no_part(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    parts.write("a", {"scores": scores("a")}, {})
+    with monkeypatch.context() as patched:
+        patched.setattr(pq.ParquetWriter, "write_table", full)
+        with pytest.raises(OSError, match="No space left"):
+            parts.publish(["a"], {})
+    assert parts.done("a")
+    assert not (parts.root / MANIFEST).exists()
+    parts.publish(["a"], {})
+    assert {p.name for p in parts.root.iterdir()} == {*(f"{t}.parquet" for t in TABLES), MANIFEST, "run.json"}
+    assert pq.read_metadata(parts.root / "scores.parquet").num_rows == 20
+
+
+def test_of_two_writers_one_part_stays_whole(parts: Parts) -> None:
+    gate = threading.Barrier(8)
+
+    def write(i: int) -> None:
+        gate.wait()
+        parts.write("a", {"scores": scores("a", hits=i)}, {"lime": float(i)})
+
+    threads = [threading.Thread(target=write, args=(i,)) for i in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    hits = {row["hits"] for row in parts.read("a", "scores")}
+    assert len(hits) == 1
+    assert json.loads((parts.folder / "a" / "seconds.json").read_text()) == {"lime": float(hits.pop())}
+    assert [path.name for path in parts.folder.iterdir()] == ["a"]
+
+
+def test_the_same_run_may_begin_again(parts: Parts) -> None:
+    Parts(parts.root).begin(RUN)
+    assert parts.run() == RUN
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"config_hash": "x", "config": {"regions": 5, "seed": 0}}, "another configuration .regions: 4 there, 5 now"),
+        ({"environment": {"torch": "3"}}, "a run of another environment .torch: '2' there, '3' now"),
+        ({"config_hash": "x", "photos": ["b"]}, "a run of other photos"),
+    ],
+)
+def test_another_run_is_refused_in_words(parts: Parts, change: dict[str, Any], reason: str) -> None:
+    with pytest.raises(InputError, match=f"holds {reason}.*choose another --out"):
+        parts.begin({**RUN, **change})
+    assert parts.run() == RUN
+
+
+def test_a_folder_that_cannot_be_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match=r"--out .*file/store: cannot be written .Not a directory"):
+        Parts(tmp_path / "file" / "store").begin(RUN)
+
+
+def test_an_unwritable_folder_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "mkdir", denied)
+    with pytest.raises(InputError, match=r"cannot be written .Permission denied"):
+        Parts(tmp_path / "store").begin(RUN)
+
+
+def test_a_folder_without_a_run_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no sweep was started here"):
+        Parts(tmp_path).run()
+    (tmp_path / "run.json").write_text("{garbled")
+    with pytest.raises(InputError, match="no sweep was started here"):
+        Parts(tmp_path).run()
+
+
+def test_a_store_of_unknown_origin_is_not_written_into(tmp_path: Path) -> None:
+    (tmp_path / MANIFEST).write_text("{}")
+    with pytest.raises(InputError, match=r"holds a store without its run\.json"):
+        Parts(tmp_path).begin(RUN)
