@@ -44,7 +44,7 @@ def main() -> None:
     st.set_page_config(page_title="wolfspider", page_icon="🕷️", layout="wide", initial_sidebar_state="expanded")
     st.html(STYLE)
     pages = [
-        st.Page(f"pages/{path}.py", title=title, icon=icon, url_path=path, default=path == "overview")
+        st.Page(f"views/{path}.py", title=title, icon=icon, url_path=path, default=path == "overview")
         for path, (title, icon) in urls.PAGES.items()
     ]
     page = st.navigation(pages, position="top")

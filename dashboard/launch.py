@@ -24,7 +24,7 @@ def launch(path: Path, *, port: int = 8501, host: str = "127.0.0.1", headless: b
     """
     port = _free_port(host, port)
     command = [
-        *(sys.executable, "-m", "dashboard", "run", str(_APP)),
+        *(sys.executable, "-m", "streamlit", "run", str(_APP)),
         *(f"--server.address={host}", f"--server.port={port}", f"--server.headless={str(headless).lower()}"),
         *(
             "--browser.gatherUsageStats=false",

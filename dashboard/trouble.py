@@ -42,8 +42,8 @@ def no_cases(attempts: int) -> NoReturn:
     why = f"All {attempts} attempts were discarded." if attempts else "No photo was attacked."
     st.info(f"This store has no case. {why} Attacks and Run tell more.", icon=":material/info:")
     left, right, _ = st.columns([1, 1, 6])
-    left.page_link("pages/attacks.py", label="Attacks", icon=":material/target:")
-    right.page_link("pages/run.py", label="Run", icon=":material/receipt_long:")
+    left.page_link("views/attacks.py", label="Attacks", icon=":material/target:")
+    right.page_link("views/run.py", label="Run", icon=":material/receipt_long:")
     st.stop()
 
 

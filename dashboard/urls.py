@@ -14,7 +14,7 @@ PAGES = {
     "attacks": ("Attacks", ":material/target:"),
     "run": ("Run", ":material/receipt_long:"),
 }
-"""Page path to title and icon; the file is pages/PATH.py."""
+"""Page path to title and icon; the file is views/PATH.py."""
 
 Value = str | int | float
 
@@ -82,4 +82,4 @@ def link(page: str, **params: Value | None) -> str:
 
 def go(page: str, **params: Value | None) -> None:
     """Leave for a page with its filters."""
-    st.switch_page(f"pages/{page}.py", query_params=with_store(**params))
+    st.switch_page(f"views/{page}.py", query_params=with_store(**params))

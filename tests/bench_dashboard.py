@@ -12,14 +12,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from make_store import make_store
-from streamlit.testing.v1 import AppTest, app_test
-from test_cases_pages import ServedPages
+from streamlit.testing.v1 import AppTest
 
 from dashboard import STORES_VARIABLE, boards, urls
 
 APP = Path(boards.__file__).with_name("app.py")
 RERUNS = 9
-app_test.PagesManager = ServedPages  # type: ignore[attr-defined]
 
 
 def timed(action: Callable[[], object]) -> float:
@@ -32,7 +30,7 @@ def timed(action: Callable[[], object]) -> float:
 def page(name: str) -> tuple[float, list[float]]:
     """Milliseconds of the first visit and of warm reruns."""
     app = AppTest.from_file(str(APP), default_timeout=300)
-    app.switch_page(f"pages/{name}.py")
+    app.switch_page(f"views/{name}.py")
     first = timed(app.run)
     return first, [timed(app.run) for _ in range(RERUNS)]
 
@@ -40,7 +38,7 @@ def page(name: str) -> tuple[float, list[float]]:
 def other_cases(ids: list[str]) -> Iterator[float]:
     """Milliseconds of opening one case after another in one session."""
     app = AppTest.from_file(str(APP), default_timeout=300)
-    app.switch_page("pages/case.py")
+    app.switch_page("views/case.py")
     for case_id in ids:
         app.query_params["case"] = case_id
         yield timed(app.run)

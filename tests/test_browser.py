@@ -71,6 +71,7 @@ def opened(page: Page, case_id: str | None = None) -> Any:
 def test_a_deep_link_is_the_first_thing_that_a_server_is_asked(address: str, page: Page) -> None:
     page.goto(f"{address}/cases?explainer=lime&min_share=0.05")
     expect(page.get_by_role("heading", name="Cases", exact=True)).to_be_visible()
+    expect(page.get_by_role("link", name="Explainers", exact=True)).to_be_visible()  # the frame's menu
 
 
 def test_the_whole_way(address: str, board: boards.Board, page: Page, context: BrowserContext) -> None:

@@ -1,12 +1,10 @@
 """The pages Cases and Case under Streamlit's own test runner."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 from make_store import make_store
-from streamlit.runtime.pages_manager import PagesManager
-from streamlit.testing.v1 import AppTest, app_test
+from streamlit.testing.v1 import AppTest
 
 from dashboard import STORES_VARIABLE, boards, matching
 from dashboard.selection import QUESTIONS, Selection
@@ -20,23 +18,14 @@ def board(tmp_path_factory: pytest.TempPathFactory) -> boards.Board:
     return boards.open_board("made", path)
 
 
-class ServedPages(PagesManager):
-    """Pages as the served app has them (dashboard/__main__.py); the runner would take the folder for an older app."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        PagesManager.uses_pages_directory = False
-
-
 @pytest.fixture(autouse=True)
 def _stores(board: boards.Board, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(STORES_VARIABLE, str(board.store.path))
-    monkeypatch.setattr(app_test, "PagesManager", ServedPages)
 
 
 def visit(page: str, /, **params: str) -> AppTest:
     app = AppTest.from_file(str(APP), default_timeout=30)
-    app.switch_page(f"pages/{page}.py")
+    app.switch_page(f"views/{page}.py")
     for name, value in params.items():
         app.query_params[name] = value
     app.run()

@@ -1,6 +1,5 @@
 """The server process: where it listens, what it prints, and that it ends with its parent."""
 
-import os
 import re
 import signal
 import socket
@@ -12,7 +11,6 @@ from pathlib import Path
 
 import pytest
 from make_store import make_store
-from streamlit.runtime.pages_manager import PagesManager
 
 
 @pytest.fixture(scope="module")
@@ -48,15 +46,6 @@ def test_serves_at_the_next_free_port_until_terminated(store: Path) -> None:
         while _listening(int(found[1])) and time.monotonic() < deadline:
             time.sleep(0.1)
         assert not _listening(int(found[1]))
-
-
-def test_streamlit_still_has_the_switch_that_main_turns() -> None:
-    assert hasattr(PagesManager, "uses_pages_directory")
-    environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
-    version = subprocess.run(
-        [sys.executable, "-m", "dashboard", "version"], capture_output=True, check=True, env=environment
-    )
-    assert b"Streamlit" in version.stdout
 
 
 def _answers(address: str) -> bool:

@@ -13,8 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from make_store import make_store
-from streamlit.testing.v1 import AppTest, app_test
-from test_cases_pages import ServedPages
+from streamlit.testing.v1 import AppTest
 
 from compute.schema import TABLES
 from compute.store import sha256_file
@@ -39,7 +38,7 @@ def store(made: Path, tmp_path: Path) -> Path:
 def visit(stores: Path, page: str, /, **params: str) -> AppTest:
     os.environ[STORES_VARIABLE] = str(stores)
     app = AppTest.from_file(str(APP), default_timeout=60)
-    app.switch_page(f"pages/{page}.py")
+    app.switch_page(f"views/{page}.py")
     for name, value in params.items():
         app.query_params[name] = value
     app.run()
@@ -50,7 +49,6 @@ def visit(stores: Path, page: str, /, **params: str) -> AppTest:
 @pytest.fixture(autouse=True)
 def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(STORES_VARIABLE, "")
-    monkeypatch.setattr(app_test, "PagesManager", ServedPages)
 
 
 def said(app: AppTest) -> str:
@@ -218,12 +216,10 @@ def test_torch_is_never_imported(made: Path) -> None:
     script = f"""
 import os, sys
 os.environ[{STORES_VARIABLE!r}] = {str(made)!r}
-from streamlit.testing.v1 import AppTest, app_test
-from test_cases_pages import ServedPages
-app_test.PagesManager = ServedPages
+from streamlit.testing.v1 import AppTest
 app = AppTest.from_file({str(APP)!r}, default_timeout=60).run()
 for page in {list(urls.PAGES)}:
-    app.switch_page(f"pages/{{page}}.py")
+    app.switch_page(f"views/{{page}}.py")
     app.run()
     assert not app.exception and not app.error, page
 heavy = {{"torch", "torchvision", "timm", "lime", "skimage", "sklearn"}} & set(sys.modules)

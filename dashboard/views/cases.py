@@ -172,7 +172,7 @@ def gallery(board: Board, selection: Selection, total: int) -> None:
                 else:
                     st.caption("Picture unreadable")
                 st.page_link(
-                    "pages/case.py",
+                    "views/case.py",
                     label=plain(name),
                     query_params=urls.with_store(case=row["case_id"], **selection.to_params()),
                 )

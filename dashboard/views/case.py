@@ -41,7 +41,7 @@ def header(board: Board, selection: Selection, case_id: str, title: str) -> None
         else:
             st.markdown(f"Outside this selection: {filters.words(board, selection)}", width="content")
         st.page_link(
-            "pages/cases.py",
+            "views/cases.py",
             label="All of them" if place else "To the selection",
             icon=":material/grid_view:",
             query_params=urls.with_store(**selection.to_params()),
@@ -113,7 +113,7 @@ def main() -> None:
     if isinstance(case, str):
         st.title("No such case" if case_id else "No case to show", anchor=False)
         st.info(case, icon=":material/image_not_supported:")
-        st.page_link("pages/cases.py", label="Choose one among all cases", query_params=urls.with_store())
+        st.page_link("views/cases.py", label="Choose one among all cases", query_params=urls.with_store())
         return
     filters.note_ignored(ignored)
     header(board, selection, case_id, case.name)

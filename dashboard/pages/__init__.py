@@ -1,1 +1,0 @@
-"""The pages, one file each; the file name is the page's path in the URL."""
