@@ -118,6 +118,22 @@ def test_cases_that_not_every_ranked_explainer_has_explained_are_scored_not_rank
     assert column(connection, "select explanations from mean_ranks") == [2, 1, 1]
 
 
+def test_a_case_s_best_n_is_the_smallest_of_the_best(store: Store) -> None:
+    with store.connect() as connection:
+        best = connection.execute(
+            "select case_id, explainer, best_n, best_jaccard, mean_jaccard, mean_hamming from case_scores order by all"
+        ).fetchall()
+        scores = connection.execute(
+            "select case_id, explainer, n, jaccard, hamming from measures order by n"
+        ).fetchall()
+    assert len(best) * 20 == len(scores) > 0
+    for case, explainer, n, jaccard, mean_jaccard, mean_hamming in best:
+        mine = [row[2:] for row in scores if row[:2] == (case, explainer)]
+        assert (n, jaccard) == max(((m, j) for m, j, _ in mine), key=lambda pair: (pair[1], -pair[0]))
+        assert mean_jaccard == pytest.approx(np.mean([j for _, j, _ in mine]))
+        assert mean_hamming == pytest.approx(np.mean([h for _, _, h in mine]))
+
+
 def test_discarded_attempts_are_no_cases(store: Store) -> None:
     with store.connect() as connection:
         assert column(connection, "select count(*) from cases") == column(
