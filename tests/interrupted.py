@@ -9,7 +9,6 @@ from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
 import tiny
 import torch
 
@@ -43,7 +42,7 @@ def sweep_until(out: Path, point: str, at: int) -> None:
         "table": (parts_module, "_write_table", True),  # a part is half written
         "draft": (Path, "rename", False),  # a part is written, not yet in its place
         "part": (Parts, "write", True),  # a part is in its place
-        "join": (pq.ParquetWriter, "write_table", True),  # a table is being published
+        "join": (parts_module, "_batches", False),  # a table is being published
         "manifest": (shutil, "rmtree", False),  # all is published, the parts are still there
     }
     owner, name, after = where[point]
