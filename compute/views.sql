@@ -39,11 +39,15 @@ group by all;
 
 -- Sums per photo: what the bootstrap over photos resamples (compute/statistics.py).
 create or replace view photo_sums as
-select m.photo_id, m.explainer,
-       count(*) as scores, sum(m.jaccard) as jaccard, sum(m.hamming) as hamming,
-       count(r.rank_jaccard) as ranked, sum(r.rank_jaccard) as rank_jaccard, sum(r.rank_hamming) as rank_hamming
-from measures m left join ranks r using (case_id, explainer, n)
-group by m.photo_id, m.explainer;
+with scored as (
+    select photo_id, explainer, count(*) as scores, sum(jaccard) as jaccard, sum(hamming) as hamming
+    from measures group by all
+), ranked as (
+    select photo_id, explainer, count(*) as ranked, sum(rank_jaccard) as rank_jaccard, sum(rank_hamming) as rank_hamming
+    from ranks group by all
+)
+select photo_id, explainer, scores, jaccard, hamming, coalesce(ranked, 0) as ranked, rank_jaccard, rank_hamming
+from scored left join ranked using (photo_id, explainer);
 
 create or replace view mean_ranks as
 select explainer, sum(rank_jaccard) / sum(ranked) as mean_rank_jaccard, sum(rank_hamming) / sum(ranked) as mean_rank_hamming,

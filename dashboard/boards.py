@@ -19,7 +19,9 @@ from compute.store import MANIFEST, Store, open_store
 from dashboard import STORES_VARIABLE
 from dashboard.images import Images
 
-_HEAVY_VIEWS = ("cases", "complete_cases", "ranks", "photo_sums", "case_scores")
+_HEAVY_VIEWS = ("cases", "measures", "complete_cases", "ranks", "photo_sums", "case_scores")
+"""In this order: the later ones read the earlier."""
+
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
@@ -111,6 +113,7 @@ def _open(name: str, path: str, key: str) -> Board:
             base.execute(f"create table table_{view} as from {view}")
             base.execute(f"drop view {view}")
             base.execute(f"alter table table_{view} rename to {view}")
+        base.execute("drop table scores")  # `measures` holds all of it
         base.execute(resources.files("dashboard").joinpath("tables.sql").read_text())
     except (duckdb.Error, pa.ArrowException) as error:
         reason = str(error).splitlines()[0]
@@ -136,18 +139,19 @@ def shared(draw: Callable[Concatenate[Board, _P], _T], board: Board, *args: _P.a
     return result
 
 
-_KEYS: dict[str | type[Any], Callable[[Any], Any]] = {
+KEYS: dict[str | type[Any], Callable[[Any], Any]] = {
     Board: lambda board: board.key,
     FunctionType: lambda function: f"{function.__module__}.{function.__qualname__}",
 }
+"""`hash_funcs` of every cache of something that a board tells."""
 
 
-@st.cache_resource(show_spinner=False, max_entries=256, hash_funcs=_KEYS)
+@st.cache_resource(show_spinner=False, max_entries=256, hash_funcs=KEYS)
 def _shared(draw: Callable[..., Any], board: Board, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     return draw(board, *args, **kwargs)
 
 
-@st.cache_data(show_spinner=False, max_entries=256, hash_funcs=_KEYS)
+@st.cache_data(show_spinner=False, max_entries=256, hash_funcs=KEYS)
 def _cached(query: Callable[..., Any], board: Board, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     return query(board, *args, **kwargs)
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from dashboard import boards
 from dashboard.boards import Board
 from dashboard.thumbnails import Bytes, decode
 
@@ -40,7 +41,7 @@ class CaseFile:
         return f"{self.facts['photo_name']}, region {self.facts['region_rank']}"
 
 
-@st.cache_resource(show_spinner=False, max_entries=64, hash_funcs={Board: lambda board: board.key})
+@st.cache_resource(show_spinner=False, max_entries=64, hash_funcs=boards.KEYS)
 def load(board: Board, case_id: str) -> CaseFile | str:
     """A case by id, shared by all visitors: not to be changed. Where it cannot be shown: the reason in words."""
     found = board.query("select * from cases where case_id = ?", [case_id])

@@ -8,7 +8,7 @@ from plotly.subplots import make_subplots
 
 from compute.report import PAPER
 from compute.statistics import Estimate
-from dashboard import queries
+from dashboard import boards, queries
 from dashboard.boards import Board
 from dashboard.clicks import target
 from dashboard.selection import Selection
@@ -75,7 +75,7 @@ def _curve(
 
 def rank_plot(board: Board) -> go.Figure:
     """Mean ranks with intervals, the paper's as hollow diamonds: Jaccard on the left, Hamming on the right."""
-    summary, explainers = queries.summary(board), board.ranked
+    summary, explainers = boards.cached(queries.summary, board), board.ranked
     figure = make_subplots(cols=2, shared_yaxes=True, horizontal_spacing=0.06)
     colour = colours(board.explainers)
     for place, measure in enumerate(MEASURES, start=1):

@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import theme
+from dashboard import boards, theme
 from dashboard.boards import Board
 from dashboard.selection import MEASURES, ORDERS, QUESTIONS, RANGES, SIZES, Selection, parse, questions
 from dashboard.trouble import no_cases, plain
@@ -36,7 +36,7 @@ _SCALES = {"score": (1.0, 1.0, 0.01), "region_share": (PERCENT, 100.0, 0.5), "ta
 _SIZE_LABELS = {"best": "its best n", "mean": "mean over n"}
 
 
-@st.cache_resource(show_spinner=False, max_entries=16, hash_funcs={Board: lambda board: board.key})
+@st.cache_resource(show_spinner=False, max_entries=16, hash_funcs=boards.KEYS)
 def choices(board: Board) -> dict[str, dict[str, str]]:
     """What a selection over this store can name, with labels; shared by all visitors, not to be changed.
 

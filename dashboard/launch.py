@@ -31,6 +31,7 @@ def launch(path: Path, *, port: int = 8501, host: str = "127.0.0.1", headless: b
             "--server.fileWatcherType=none",
             "--logger.hideWelcomeMessage=true",
             "--logger.level=warning",
+            "--global.disableWidgetStateDuplicationWarning=true",  # the URL decides what widgets show
         ),
     ]
     print(f"wolfspider dashboard over {path}: http://{host}:{port} (Ctrl+C stops it)", flush=True)

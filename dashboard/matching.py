@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from dashboard.selection import GRADIENTS, MISSED, ORDERS, QUESTIONS, RANGES, Selection
@@ -91,20 +92,20 @@ def everything(ask: Ask, selection: Selection) -> pd.DataFrame:
     return ask(f"select * from ({sql}) order by position", params)
 
 
-def neighbours(ask: Ask, selection: Selection, case_id: str) -> tuple[int, int, str | None, str | None] | None:
-    """Where a case stands in the selection: position from 1, how many match, the cases before and after."""
+def case_ids(ask: Ask, selection: Selection) -> pd.Series:
+    """The ids of all matching cases in order."""
     sql, params = matching(selection)
-    found = ask(
-        f"""with matches as ({sql}), here as (select position from matches where case_id = $case_id)
-        select (select count(*) from matches) as total, here.position as here, m.position, m.case_id
-        from here join matches m on m.position between here.position - 1 and here.position + 1""",
-        {**params, "case_id": case_id},
-    )
-    if found.empty:
+    return ask(f"select case_id from ({sql}) order by position", params)["case_id"]
+
+
+def neighbours(ids: pd.Series, case_id: str) -> tuple[int, str | None, str | None] | None:
+    """Where a case stands among `case_ids`: its position from 1, the cases before and after; None where it does not."""
+    found = np.flatnonzero(ids == case_id)
+    if not found.size:
         return None
-    here = int(found["here"].iloc[0])
-    at = dict(zip(found["position"].tolist(), found["case_id"].tolist(), strict=True))
-    return here, int(found["total"].iloc[0]), at.get(here - 1), at.get(here + 1)
+    here = int(found[0])
+    before, after = (ids.iloc[i] if 0 <= i < len(ids) else None for i in (here - 1, here + 1))
+    return here + 1, before, after
 
 
 def nearest(ask: Ask, selection: Selection) -> list[tuple[tuple[str, ...], Selection, int]]:

@@ -10,6 +10,12 @@ from dashboard.columns import score_bar
 from dashboard.selection import Selection
 
 
+@st.cache_resource(show_spinner=False, max_entries=32, hash_funcs=boards.KEYS)
+def case_ids(board: Board, selection: Selection) -> pd.Series:
+    """The ids of the selected cases in order, computed once for all its cases; shared by all visitors."""
+    return matching.case_ids(board.query, selection)
+
+
 def step_to(case_id: str) -> None:
     """Go to another case of the selection."""
     st.query_params["case"] = case_id
@@ -17,8 +23,9 @@ def step_to(case_id: str) -> None:
 
 def header(board: Board, selection: Selection, case_id: str, title: str) -> None:
     """The title, the place within the selection, and the way to its neighbours."""
-    place = matching.neighbours(board.query, selection, case_id)
-    here, total, before, after = place or (0, 0, None, None)
+    ids = case_ids(board, selection)
+    place = matching.neighbours(ids, case_id)
+    here, before, after = place or (0, None, None)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.title(title, width="stretch", anchor=False)
         for label, icon, shortcut, target in (
@@ -37,7 +44,7 @@ def header(board: Board, selection: Selection, case_id: str, title: str) -> None
             )
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         if place:
-            st.markdown(f"**{here:,}** of **{total:,}** cases · {filters.words(board, selection)}", width="content")
+            st.markdown(f"**{here:,}** of **{len(ids):,}** cases · {filters.words(board, selection)}", width="content")
         else:
             st.markdown(f"Outside this selection: {filters.words(board, selection)}", width="content")
         st.page_link(
@@ -107,8 +114,7 @@ def main() -> None:
     selection, ignored = filters.read(board)
     case_id = urls.text("case")
     if not case_id:
-        first = matching.page(board.query, selection, size=1)
-        case_id = "" if first.empty else str(first["case_id"].iloc[0])
+        case_id = next(iter(case_ids(board, selection)), "")
     case = casefile.load(board, case_id) if case_id else "No case matches this selection."
     if isinstance(case, str):
         st.title("No such case" if case_id else "No case to show", anchor=False)

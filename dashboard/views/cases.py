@@ -24,7 +24,7 @@ CARD_STYLE = """<style>
 [class*="st-key-card_"] a::after {content: ""; position: absolute; inset: 0}
 </style>"""  # the whole card is its link
 TABLE = 1000  # rows that the table shows at most; the downloads hold all
-remembered = st.cache_data(show_spinner=False, max_entries=200, hash_funcs={Board: lambda board: board.key})
+remembered = st.cache_data(show_spinner=False, max_entries=200, hash_funcs=boards.KEYS)
 
 
 def main() -> None:
