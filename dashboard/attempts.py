@@ -1,15 +1,12 @@
 """Aggregates of the attacks, the discarded ones among them, as plain functions of a board."""
 
-import io
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from PIL import Image
 
 from dashboard.boards import Board
 from dashboard.queries import band_edges, place
+from dashboard.thumbnails import decode
 
 _SPREADS = ("iterations", "linf", "l2")
 _BINS = 24
@@ -90,23 +87,15 @@ def discarded(board: Board, photo: str) -> pd.DataFrame:
 def pictures(board: Board, photo: str, attempt: str, segment: int) -> dict[str, npt.NDArray[np.uint8]]:
     """(H, W, 3) pictures by caption: before, at the end, the difference amplified, the region; empty if unreadable."""
     images = board.images(photo, attempt)
-    try:
-        before, after, labels = (
-            _decode(images[key]) for key in ((photo, "photo"), (attempt, "adversarial"), (photo, "segments"))
-        )
-        region = (labels == segment)[..., None]
-        change = np.clip(128 + 4.0 * (after.astype(float) - before), 0, 255).astype(np.uint8)
-        attacked = np.where(region, before, before // 4 + 20).astype(np.uint8)
-    except (KeyError, OSError, ValueError):
+    before, after = decode(images.get((photo, "photo")), 3), decode(images.get((attempt, "adversarial")), 3)
+    labels = decode(images.get((photo, "segments")), 2)
+    if before is None or after is None or labels is None or not before.shape[:2] == after.shape[:2] == labels.shape:
         return {}
+    change = np.clip(128 + 4.0 * (after.astype(float) - before), 0, 255).astype(np.uint8)
+    attacked = np.where((labels == segment)[..., None], before, before // 4 + 20).astype(np.uint8)
     return {
         "Original": before,
         "When it was given up": after,
         "Difference, 4 times": change,
         "Attacked region": attacked,
     }
-
-
-def _decode(data: bytes) -> npt.NDArray[Any]:
-    with Image.open(io.BytesIO(data)) as image:
-        return np.asarray(image)

@@ -1,6 +1,7 @@
 """Plotly figures of Attacks."""
 
 import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
@@ -25,52 +26,28 @@ SPREADS = {
 
 def by_rank(board: Board) -> go.Figure:
     """Stacked shares of outcomes against the region's rank."""
-    found = attempts.by_rank(board)
-    figure = go.Figure()
-    total = found.groupby("region_rank")["attempts"].transform("sum")
-    found = found.assign(share=found["attempts"] / total * 100)
-    for outcome, (title, colour) in OUTCOMES.items():
-        rows = found[found["outcome"] == outcome]
-        figure.add_bar(
-            x=rows["region_rank"], y=rows["share"], name=title, marker={"color": colour, "line": {"width": 0}},
-            customdata=[("", count) for count in rows["attempts"].tolist()],
-            hovertemplate=f"{title}: %{{y:.0f}} % of the attempts on regions of rank %{{x}} (%{{customdata[1]:,}})"
-            "<extra></extra>",
-        )  # fmt: skip
+    figure = _stacked(attempts.by_rank(board).assign(link=""), "region_rank", "regions of rank %{x}")
     figure.update_xaxes(title="Rank of the region (1 is the photo's largest)", dtick=1)
-    return _stacked(figure)
+    return figure
 
 
 def by_size(board: Board) -> go.Figure:
     """Stacked shares of outcomes against the region's size; successes lead to their cases."""
-    found = attempts.by_size(board)
-    figure = go.Figure()
-    total = found.groupby("band")["attempts"].transform("sum")
-    found = found.assign(share=found["attempts"] / total * 100)
-    last = int(found["band"].max())
-    for outcome, (title, colour) in OUTCOMES.items():
-        rows = found[found["outcome"] == outcome]
-        cells = records(rows, "band", "low", "high", "attempts")
-        labels = [f"{low:.1%} +" if np.isnan(high) else f"{low:.1%} to {high:.1%}" for _, low, high, _ in cells]
-        links = [
-            _of_size(board.explainers[0], band, last, low, high) if outcome == "success" else ""
-            for band, low, high, _ in cells
-        ]
-        figure.add_bar(
-            x=labels, y=rows["share"], name=title, marker={"color": colour, "line": {"width": 0}},
-            customdata=[(link, cell[3]) for link, cell in zip(links, cells, strict=True)],
-            hovertemplate=f"{title}: %{{y:.0f}} % of the attempts on regions of %{{x}} (%{{customdata[1]:,}})"
-            "<extra></extra>",
-        )  # fmt: skip
-    figure.update_xaxes(title="Size of the region, share of the image", type="category", categoryorder="array")
-    order = found.drop_duplicates("band").sort_values("band")
+    found = attempts.by_size(board).sort_values("band")
+    found["label"] = [
+        f"{low:.1%} +" if np.isnan(high) else f"{low:.1%} to {high:.1%}" for low, high in records(found, "low", "high")
+    ]
+    anything = Selection(board.explainers[0])
+    found["link"] = [
+        target(anything.within(("min_share", "max_share"), band, low, high)) if outcome == "success" else ""
+        for outcome, band, low, high in records(found, "outcome", "band", "low", "high")
+    ]
+    figure = _stacked(found, "label", "regions of %{x}")
+    labels = list(dict.fromkeys(found["label"]))
     figure.update_xaxes(
-        categoryarray=[
-            f"{low:.1%} +" if np.isnan(high) else f"{low:.1%} to {high:.1%}"
-            for low, high in records(order, "low", "high")
-        ]
+        title="Size of the region, share of the image", type="category", categoryorder="array", categoryarray=labels
     )
-    return _stacked(figure)
+    return figure
 
 
 def spreads(board: Board) -> go.Figure:
@@ -94,13 +71,17 @@ def spreads(board: Board) -> go.Figure:
     return finish(figure, 330)
 
 
-def _stacked(figure: go.Figure) -> go.Figure:
+def _stacked(found: pd.DataFrame, by: str, regions: str) -> go.Figure:
+    """Bars over the column `by`, one part an outcome; `found` has columns outcome, attempts and link too."""
+    found = found.assign(share=found["attempts"] / found.groupby(by)["attempts"].transform("sum") * 100)
+    figure = go.Figure()
+    for outcome, (title, colour) in OUTCOMES.items():
+        rows = found[found["outcome"] == outcome]
+        figure.add_bar(
+            x=rows[by], y=rows["share"], name=title, marker={"color": colour, "line": {"width": 0}},
+            customdata=records(rows, "link", "attempts"),
+            hovertemplate=f"{title}: %{{y:.0f}} % of the attempts on {regions} (%{{customdata[1]:,}})<extra></extra>",
+        )  # fmt: skip
     figure.update_layout(barmode="stack", bargap=0.15)
     figure.update_yaxes(title="Attempts, %", range=[0, 100])
     return finish(figure, 340)
-
-
-def _of_size(explainer: str, band: int, last: int, low: float, high: float) -> str:
-    """Cases whose region has a size within the band; the first band has no lower end, the last no upper one."""
-    limits = Selection(explainer, min_share=low if band else None, max_share=high if band < last else None)
-    return target(limits)

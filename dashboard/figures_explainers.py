@@ -20,8 +20,6 @@ BAND_COLUMNS = {
     "target_confidence": ("Confidence in the target (0-1)", 1, ("min_conf", "max_conf")),
 }
 """Property of a case: axis title, factor to the axis' unit, the ends' names in a selection."""
-
-
 ROWS = 25
 """Photos or classes shown at once."""
 
@@ -128,9 +126,8 @@ def band_curves(board: Board, measure: str, n: str) -> go.Figure:
         bands = queries.bands(board, measure, n, column)
         for name in explainers:
             rows = bands[bands["explainer"] == name].sort_values("band")
-            last = int(bands["band"].max())
             marks = [
-                (target(_within(Selection(name, measure, n), ends, band, last, low, high)),
+                (target(Selection(name, measure, n).within(ends, band, low, high)),
                  _ends(low * factor, high * factor), cases, mean_low, mean_high)
                 for band, low, high, cases, mean_low, mean_high in
                 records(rows, "band", "low", "high", "cases", "mean_low", "mean_high")
@@ -180,14 +177,6 @@ def score_title(measure: str, n: str) -> str:
     """Best Jaccard index over n, mean Jaccard index over n, or Jaccard index at n = 5."""
     name = MEASURES[measure].name
     return f"{n.capitalize()} {name} over n" if n in ("best", "mean") else f"{name} at n = {n}"
-
-
-def _within(selection: Selection, ends: tuple[str, str], band: int, last: int, low: float, high: float) -> Selection:
-    """The selection limited to a band: the first has no lower end, the last no upper one."""
-    limits = {ends[0]: float(low)} if band > 0 else {}
-    if band < last:
-        limits[ends[1]] = float(high)
-    return selection.but(**limits)
 
 
 def _ends(low: float, high: float) -> str:

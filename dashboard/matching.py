@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dashboard.selection import GRADIENTS, MISSED, ORDERS, QUESTIONS, RANGES, Selection
+from dashboard.selection import GRADIENTS, MEASURES, MISSED, ORDERS, QUESTIONS, RANGES, Selection
 
 Ask = Callable[[str, dict[str, Any]], pd.DataFrame]
 """Answers SQL with named parameters, `Board.query` for one; safe to call from the caller's thread."""
@@ -51,24 +51,33 @@ def matching(selection: Selection) -> tuple[str, dict[str, Any]]:
             f"case_id in (select case_id from ranks where explainer = $explainer and n = $n"
             f" and rank_{selection.measure} = $rank)"
         )
-        params |= {"n": int(selection.n), "rank": selection.rank}
+        params["rank"] = selection.rank
     order = ORDERS[selection.order or "high"][1]
     if question := QUESTIONS.get(selection.question):
         where.append(question.condition)
         order = order if selection.order else question.order
         if "$missed" in question.condition:
             params["missed"] = MISSED[selection.measure]
-    if selection.n in ("best", "mean"):
-        source = f"select case_id, explainer, {selection.n}_{selection.measure} as score from case_scores"
-    else:
-        source = f"select case_id, explainer, {selection.measure} as score from measures where n = $n"
-        params["n"] = int(selection.n)
+    source, size = scored(selection.measure, selection.n)
+    params |= size
     per_case = PER_CASE.format(source=source, gradients=GRADIENTS, more=more)
     sql = f"""with {per_case}
 select {COLUMNS}, row_number() over (order by {order} nulls last, case_id) as position
 from cases left join per_case using (case_id)
 where {" and ".join(where)}"""
     return sql, params
+
+
+def scored(measure: str, n: str) -> tuple[str, dict[str, int]]:
+    """SQL with its parameters for case_id, explainer, score: at the best n, the mean over n, or at one n."""
+    if n in ("best", "mean"):
+        return f"select case_id, explainer, {n}_{column_of(measure)} as score from case_scores", {}
+    return f"select case_id, explainer, {column_of(measure)} as score from measures where n = $n", {"n": int(n)}
+
+
+def column_of(measure: str) -> str:
+    """A measure's column: names from outside never reach SQL."""
+    return {name: name for name in MEASURES}[measure]
 
 
 def count(ask: Ask, selection: Selection) -> int:

@@ -12,6 +12,7 @@ import pandas as pd
 from compute.statistics import Summary, summarise
 from dashboard.boards import Board
 from dashboard.intervals import clustered_means
+from dashboard.matching import column_of, scored
 
 SCORE_EDGES = np.round(np.arange(0, 1, 0.05), 2)
 """Lower ends of the bars of a distribution; the last has no upper end."""
@@ -33,7 +34,7 @@ def counts(board: Board) -> dict[str, int]:
 
 def curves(board: Board, measure: str) -> pd.DataFrame:
     """Mean score over cases by explainer and n: explainer, n, cases, mean, low, high, share (of the image, 0..1)."""
-    sums = board.query(f"select photo_id, explainer, n, cases, {_measure(measure)} as total, share from curves")
+    sums = board.query(f"select photo_id, explainer, n, cases, {column_of(measure)} as total, share from curves")
     found = clustered_means(sums, ["explainer", "n"])
     sizes = sums.groupby(["explainer", "n"], as_index=False)[["share", "cases"]].sum()
     sizes["share"] /= sizes.pop("cases")
@@ -49,11 +50,8 @@ _TRAITS = {
 def scores(board: Board, measure: str, n: str, *traits: str) -> pd.DataFrame:
     """One row a case and explainer: `explainer`, `score` (at its best n, its mean over n, or at one n), and traits."""
     asked = "".join(f", {_TRAITS[name]} as {name}" for name in traits)
-    source, params = _scored(measure, n)
-    return board.query(
-        f"select explainer, score{asked} from ({source}) join cases using (case_id)",
-        params,
-    )
+    source, params = scored(measure, n)
+    return board.query(f"select explainer, score{asked} from ({source}) join cases using (case_id)", params)
 
 
 def distribution(board: Board, measure: str, n: str) -> pd.DataFrame:
@@ -95,7 +93,7 @@ def by_group(board: Board, measure: str, n: str, column: str) -> pd.DataFrame:
 
 def wins(board: Board, measure: str, n: str) -> pd.DataFrame:
     """Head to head on cases that both have explained: winner, loser, wins, ties, cases."""
-    source, params = _scored(measure, n)
+    source, params = scored(measure, n)
     return board.query(
         f"""with s as ({source})
             select a.explainer as winner, b.explainer as loser, count(*) as cases,
@@ -110,7 +108,7 @@ def ranks(board: Board, measure: str) -> pd.DataFrame:
     return board.query(
         """select explainer, n, rank, cases, cases / sum(cases) over (partition by explainer, n) as share
            from rank_counts where measure = ? order by explainer, n, rank""",
-        [_measure(measure)],
+        [measure],
     )
 
 
@@ -145,15 +143,3 @@ def band_edges(values: Sequence[float] | pd.Series) -> npt.NDArray[np.float64]:
 def place(values: pd.Series, edges: npt.NDArray[np.float64]) -> npt.NDArray[np.intp]:
     """Index of the half-open range [edge, next edge) that holds each value; the last range has no end."""
     return np.searchsorted(edges, values.to_numpy(float), side="right").clip(1) - 1
-
-
-def _scored(measure: str, n: str) -> tuple[str, list[object]]:
-    """SQL with its parameters for case_id, explainer, score."""
-    if n in ("best", "mean"):
-        return f"select case_id, explainer, {n}_{_measure(measure)} as score from case_scores", []
-    return f"select case_id, explainer, {_measure(measure)} as score from measures where n = ?", [int(n)]
-
-
-def _measure(name: str) -> str:
-    """A measure's column: names from outside never reach SQL."""
-    return {"jaccard": "jaccard", "hamming": "hamming"}[name]

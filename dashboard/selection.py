@@ -130,6 +130,10 @@ class Selection:
             new = replace(new, winner="", loser="")
         return new if new.n.isdigit() else replace(new, rank=None)
 
+    def within(self, ends: tuple[str, str], band: int, low: float, high: float) -> "Selection":
+        """A copy limited to a band of values: the first has no lower end, the last no upper one (its `high` is NaN)."""
+        return self.but(**{ends[0]: low if band else None, ends[1]: None if math.isnan(high) else high})
+
     def active(self) -> list[tuple[str, ...]]:
         """The limits in force: groups of fields that stand or fall together."""
         groups = [*RANGES.values(), ("question",), ("photo",), ("clean",), ("winner", "loser"), ("rank",)]

@@ -28,7 +28,6 @@ BUTTONS: dict[str, Any] = {
 class Measure:
     """A measure of agreement between an explanation and the attacked region."""
 
-    key: str
     name: str
     short: str
     formula: str
@@ -37,7 +36,6 @@ class Measure:
 
 MEASURES = {
     "jaccard": Measure(
-        "jaccard",
         "Jaccard index",
         "Jaccard",
         "J = |P ∩ C| / |P ∪ C|",  # noqa: RUF001
@@ -45,7 +43,6 @@ MEASURES = {
         "1 is a perfect match, 0 no overlap.",
     ),
     "hamming": Measure(
-        "hamming",
         "Hamming likeness",
         "Hamming",
         "H = 1 - |P △ C| / N",

@@ -1,5 +1,6 @@
 """Pages and their filters in the URL: read with checks, written as links that keep the store."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
@@ -30,19 +31,10 @@ def choice(name: str, options: Sequence[str], default: str) -> str:
     return value if value in options else default
 
 
-def number(name: str, low: float, high: float) -> float | None:
-    """A finite number within the bounds; None where absent or not one."""
-    try:
-        value = float(text(name))
-    except ValueError:
-        return None
-    return value if low <= value <= high else None
-
-
 def integer(name: str, low: int, high: int) -> int | None:
     """A whole number within the bounds; None where absent or not one."""
-    value = number(name, low, high)
-    return int(value) if value is not None and value == int(value) else None
+    found = re.fullmatch(r"\d{1,9}", text(name), re.ASCII)
+    return int(found[0]) if found and low <= int(found[0]) <= high else None
 
 
 def bound(name: str, options: Sequence[str], default: str | None) -> dict[str, Any]:

@@ -97,6 +97,14 @@ def test_pages_of_a_single_case(store: Path, page: str) -> None:
     assert not app.error
 
 
+@pytest.mark.parametrize(("page", "words"), [("case", "made-00000.jpg"), ("cases", "not explained")])
+def test_pages_of_a_case_that_an_explainer_failed(store: Path, page: str, words: str) -> None:
+    case = "made-00000-r01"
+    without_rows(store, "scores", "explanations", keep=lambda f: f[(f["case_id"] != case) | (f["explainer"] != "lime")])
+    app = visit(store, page, case=case, explainer="lime", order="photo")
+    assert not app.error and words in said(app)
+
+
 @pytest.mark.parametrize("hostile", HOSTILE)
 @pytest.mark.parametrize("page", PAGES)
 def test_hostile_links(made: Path, page: str, hostile: str) -> None:

@@ -28,15 +28,12 @@ def header(board: Board, selection: Selection, case_id: str, title: str) -> None
     here, before, after = place or (0, None, None)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.title(title, width="stretch", anchor=False)
-        for label, icon, shortcut, target in (
-            ("Previous", "chevron_left", "K", before),
-            ("Next", "chevron_right", "J", after),
-        ):
+        for label, side, shortcut, target in (("Previous", "left", "K", before), ("Next", "right", "J", after)):
             st.button(
                 label,
                 key=label,
-                icon=f":material/{icon}:",
-                icon_position="left" if target is before and shortcut == "K" else "right",
+                icon=f":material/chevron_{side}:",
+                icon_position="left" if side == "left" else "right",
                 shortcut=shortcut,
                 disabled=target is None,
                 on_click=step_to,
@@ -123,10 +120,8 @@ def main() -> None:
         return
     filters.note_ignored(ignored)
     header(board, selection, case_id, case.name)
-    best = int(
-        case.scores.loc[case.scores["explainer"] == selection.explainer].sort_values("jaccard")["n"].iloc[-1:].max()
-        or 1
-    )
+    own = case.scores[case.scores["explainer"] == selection.explainer]
+    best = 1 if own.empty else int(own["n"].to_numpy()[own["jaccard"].to_numpy().argmax()])
     pictures(board, case, urls.integer("at", 1, 20) or best)
     figures(board, case)
 

@@ -141,7 +141,7 @@ def pictures(board: Board, shown: pd.DataFrame, explainer: str) -> dict[str, byt
 def with_sizes(board: Board, selection: Selection, shown: pd.DataFrame) -> pd.DataFrame:
     """The cases with the region's label, `segment`, and the `n` that thumbnails show: the chosen one, or the best."""
     found = board.query(
-        f"""select a.case_id, a.segment, coalesce(arg_max(m.n, m.{selection.measure}), 1) as n
+        f"""select a.case_id, a.segment, coalesce(arg_max(m.n, row(m.{selection.measure}, -m.n::integer)), 1) as n
         from attempts a left join measures m on m.case_id = a.case_id and m.explainer = $explainer
         where a.case_id in (select unnest($ids)) group by all""",
         {"explainer": selection.explainer, "ids": shown["case_id"].tolist()},
