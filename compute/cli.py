@@ -272,8 +272,9 @@ def main() -> None:
     except InputError as error:
         err.print(f"wolfspider: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
         raise SystemExit(2) from None
-    except KeyboardInterrupt:
-        err.print("stopped; what is finished is kept, and the same command goes on from there")
-        raise SystemExit(130) from None
+    except SystemExit as ended:  # typer ends Ctrl-C with 130, without a word
+        if ended.code == 130:
+            err.print("stopped; what is finished is kept, and the same command goes on from there")
+        raise
     except BrokenPipeError:
         os._exit(1)

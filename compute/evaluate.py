@@ -94,7 +94,8 @@ def explain_case(
 ) -> Explained:
     """Explain a case, LIME first: its unions say how many pixels the pixel explainers may choose (paper, section 4).
 
-    An explainer that raises, or returns something unusable, becomes a row of `failures`; the others go on.
+    An explainer that raises, or returns something unusable, becomes a row of `failures`; the others go on. Without
+    LIME's unions they could not be compared, though: where LIME fails, the case is left unexplained.
     """
     rows: dict[str, list[dict[str, Any]]] = {"explanations": [], "scores": [], "images": [], "failures": []}
     seconds: dict[str, float] = {}
@@ -117,10 +118,12 @@ def explain_case(
             diagnostics = json.dumps(dict(found.diagnostics) if isinstance(found, Superpixels) else {})
         except Stopped:
             raise
-        except Exception as error:  # a user's explainer may raise anything; one failure never ends a sweep
+        except (Exception, SystemExit) as error:  # a user's may raise anything; one failure never ends a sweep
             reason = f"{type(error).__name__}: {str(error)[:500]}"
             who = {"case_id": case.case_id, "explainer": explainer.name}
             rows["failures"].append(failure_row("explain", case.photo_id, reason, **who))
+            if explainer.name == "lime":
+                break
             continue
         if explainer.name == "lime":
             sizes = scores.sizes_of(entry)

@@ -38,7 +38,7 @@ class Parts:
             InputError: the folder cannot be written, holds something else, or another configuration or environment.
         """
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            (self.root if (self.root / MANIFEST).exists() else self.folder).mkdir(parents=True, exist_ok=True)
             if not (self.root / RUN).exists():
                 if (self.root / MANIFEST).exists():
                     raise InputError(f"{self.root}: holds a store without its {RUN}; choose another --out")

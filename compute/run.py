@@ -31,7 +31,8 @@ def record(
 ) -> dict[str, Any]:
     """The record of a run. Its hash covers what decides the results: not where photos lie or results go."""
     science = config.science()
-    decides = {**science, "photos": list(photo_ids), "classifier": classifier, "device": device["kind"]}
+    what = {"photos": list(photo_ids), "classifier": classifier, "explainers": list(explainers)}
+    decides = {**science, **what, "device": device["kind"]}
     sizes = "lime" if any(e["name"] == "lime" for e in explainers) else "n per cent of the image's pixels"
     found = {
         "config": science,

@@ -85,7 +85,7 @@ def open_sweep(
                 "weights_sha256": classifier.weights_sha256,
             },
             target={"index": target, "name": classifier.classes[target]},
-            explainers=[{"name": e.name, "baseline": e.baseline} for e in explainers],
+            explainers=[{"name": e.name, "baseline": e.baseline, "code": e.code} for e in explainers],
             device={"kind": device.type, "name": _device_name(device)},
         )
     )

@@ -17,12 +17,13 @@ select s.case_id, c.photo_id, s.explainer, s.n, s.pixels, s.hits, c.region_pixel
 from scores s join cases c using (case_id);
 
 -- Cases that every ranked explainer has explained: a rank among fewer would not be comparable.
+-- One that has explained no case at all (guided backpropagation of a network without ReLU, say) does not take part.
 create or replace view complete_cases as
 select case_id
 from scores join explainers e on e.name = scores.explainer
 where n = 1 and not e.baseline
 group by case_id
-having count(*) = (select count(*) from explainers where not baseline);
+having count(*) = (select count(distinct explainer) from scores join explainers on name = explainer where not baseline);
 
 -- Rank among the ranked explainers of the same (case, n): 1 is best, ties share their average rank.
 -- A self-join over the few explainers of a case: windows over millions of rows take several times as long.

@@ -1,5 +1,6 @@
 """A user's own explainer, as the README shows it: a function or a class, a map or superpixels."""
 
+import hashlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 import tiny
 
+from compute.errors import InputError
 from compute.explainers import resolve
 from compute.store import Store
 
@@ -71,7 +73,14 @@ def test_own_explainers_take_part(module: str, tmp_path: Path) -> None:
     assert ranks == [("Squares",), ("saliency",), ("times_input",)]
     assert squares == [(n, min(n, 8) * 16 * 16) for n in range(1, 21)]  # whole squares, and no more after the eighth
     assert diagnostics == [('{"squares": 16}',)]
-    assert store.manifest["explainers"][1] == {"name": "times_input", "baseline": False}
+    code = hashlib.sha256(MODULE.encode()).hexdigest()
+    assert store.manifest["explainers"][1] == {"name": "times_input", "baseline": False, "code": code}
+
+
+def test_a_name_of_ours_is_refused(module: str, in_folder: Path) -> None:
+    (in_folder / f"{module}.py").write_text("def lime(task): ...")
+    with pytest.raises(InputError, match="lime is the name of an explainer of ours"):
+        resolve([f"{module}:lime"])
 
 
 def test_functions_and_classes_are_named_as_they_are(module: str) -> None:

@@ -350,7 +350,25 @@ def test_an_explainer_that_fails_is_recorded_and_the_others_go_on(
     assert select(store, "select explainer, count(*) from explanations group by 1 order by 1") == [
         ("random", cases), ("saliency", cases),
     ]  # fmt: skip
-    assert select(store, "select count(*) from ranks") == [(0,)]  # nothing that every ranked explainer has explained
+    assert select(store, "select explainer, count(*) from ranks group by 1") == [("saliency", 20 * cases)]
+
+
+def test_a_case_that_lime_cannot_explain_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lime = EXPLAINERS["lime"].explain
+    calls: list[Task] = []
+
+    def sometimes(task: Task) -> Any:
+        calls.append(task)
+        return lime(task) if len(calls) > 1 else sys.exit("no memory")
+
+    monkeypatch.setitem(EXPLAINERS, "lime", Explainer("lime", sometimes))
+    store = tiny.published(tmp_path, 3, explainers=("saliency", "lime", "random"))
+    ((cases,),) = select(store, "select count(*) from cases")
+    (failure,) = [row for row in tiny.rows(store, "failures") if row[0] == "explain"]
+    assert failure[3:] == ("lime", "SystemExit: no memory")
+    explained = dict(select(store, "select explainer, count(distinct case_id) from scores group by 1"))
+    assert explained == dict.fromkeys(("saliency", "lime", "random"), cases - 1)
+    assert cases > 1
 
 
 def test_a_network_without_relu_fails_at_guided_backpropagation_alone(tmp_path: Path) -> None:

@@ -83,11 +83,12 @@ Explain = Callable[[Task], Explanation]
 
 @dataclass(frozen=True)
 class Explainer:
-    """A named explainer; a baseline is scored but not ranked."""
+    """A named explainer; a baseline is scored but not ranked. `code`: SHA-256 of the file of one from outside."""
 
     name: str
     explain: Explain
     baseline: bool = False
+    code: str = ""
 
 
 EXPLAINERS: dict[str, Explainer] = {}
@@ -130,7 +131,11 @@ def _outside(name: str) -> Explainer:
         raise InputError(f"--explainers {name}: cannot be imported ({type(error).__name__}: {error})") from error
     if not callable(explain):
         raise InputError(f"--explainers {name}: not a function of a task, nor a class whose instances are")
-    return Explainer(attribute, explain)
+    if attribute in EXPLAINERS:
+        raise InputError(f"--explainers {name}: {attribute} is the name of an explainer of ours; rename yours")
+    source = getattr(sys.modules[module], "__file__", None)
+    code = hashlib.sha256(Path(source).read_bytes()).hexdigest() if source else ""
+    return Explainer(attribute, explain, code=code)
 
 
 def seed_of(*parts: object) -> int:
