@@ -31,12 +31,13 @@ def served(stores: Path) -> Iterator[str]:
     )
     with subprocess.Popen([sys.executable, "-c", command], stdout=subprocess.DEVNULL) as process:
         try:
-            yield _ready(f"http://127.0.0.1:{port}")
+            yield ready(f"http://127.0.0.1:{port}")
         finally:
             process.terminate()
 
 
-def _ready(address: str) -> str:
+def ready(address: str) -> str:
+    """The address, once a server answers there."""
     for _ in range(200):
         try:
             with urllib.request.urlopen(f"{address}/_stcore/health", timeout=1):

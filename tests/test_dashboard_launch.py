@@ -6,11 +6,11 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from pathlib import Path
 
 import pytest
 from make_store import make_store
+from served import ready
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def test_serves_at_the_next_free_port_until_terminated(store: Path) -> None:
             assert found is not None and int(found[1]) > port
             address = found[0]
             try:
-                assert _answers(address)
+                ready(address)
                 with socket.socket() as outside, pytest.raises(OSError):
                     outside.settimeout(1)
                     outside.connect((socket.gethostbyname(socket.gethostname()), int(found[1])))
@@ -46,16 +46,6 @@ def test_serves_at_the_next_free_port_until_terminated(store: Path) -> None:
         while _listening(int(found[1])) and time.monotonic() < deadline:
             time.sleep(0.1)
         assert not _listening(int(found[1]))
-
-
-def _answers(address: str) -> bool:
-    for _ in range(100):
-        try:
-            with urllib.request.urlopen(f"{address}/_stcore/health", timeout=1):
-                return True
-        except OSError:
-            time.sleep(0.1)
-    return False
 
 
 def _listening(port: int) -> bool:
