@@ -19,7 +19,7 @@ from compute.store import MANIFEST, Store, open_store
 from dashboard import STORES_VARIABLE
 from dashboard.images import Images
 
-_HEAVY_VIEWS = ("cases", "measures", "complete_cases", "ranks", "photo_sums", "case_scores")
+_HEAVY_VIEWS = ("cases", "complete_cases", "ranks", "photo_sums", "case_scores")
 """In this order: the later ones read the earlier."""
 
 _P = ParamSpec("_P")
@@ -113,7 +113,6 @@ def _open(name: str, path: str, key: str) -> Board:
             base.execute(f"create table table_{view} as from {view}")
             base.execute(f"drop view {view}")
             base.execute(f"alter table table_{view} rename to {view}")
-        base.execute("drop table scores")  # `measures` holds all of it
         base.execute(resources.files("dashboard").joinpath("tables.sql").read_text())
     except (duckdb.Error, pa.ArrowException) as error:
         reason = str(error).splitlines()[0]
