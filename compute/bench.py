@@ -7,7 +7,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,6 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
-from skimage.segmentation import quickshift
 from torch import Tensor, nn
 
 from compute import classifiers, engine, photos
@@ -25,14 +24,15 @@ from compute.attack import BIM, Job, attack
 from compute.classifiers import Classifier
 from compute.config import Config
 from compute.errors import InputError
-from compute.evaluate import Case, Turns, explain_case
+from compute.evaluate import Case, Turns, explain_case, prepare_case
 from compute.explainers import EXPLAINERS, Superpixels, Task, lime
 from compute.explainers.base import seed_of
 from compute.limit import Counting, Limit, limit, wait
 from compute.loop import LoopCase, run_loop
 from compute.photos import Source
+from compute.pipeline import Pipeline
 from compute.regions import largest, segment
-from compute.sweep import ahead, run_sweep
+from compute.sweep import run_sweep
 
 ATTACK_STEPS = 10
 
@@ -80,10 +80,12 @@ def bench(
         ours.append(_ours(config, classifier, mine, target))
         say(f"the user's own loop on {len(mine)} cases, round {turn + 1} of {rounds}")
         loops.append(_loop(config, original, device, mine, target))
+    probabilities = engine.probabilities(classifier, config)
+    superpixels = [_ranked(_task(config, classifier, case, target, probabilities)) for _, case in mine]
     median = statistics.median
     lime_rate, attack_rate = median(limes), median(attacks)
     loop_seconds = median([sum(r.seconds.values()) for r in loops])
-    our_seconds = median([seconds for seconds, _ in ours])
+    our_seconds = median(ours)
     return {
         "classifier": config.classifier + (" (untrained)" if untrained else ""),
         "device": str(device),
@@ -112,8 +114,8 @@ def bench(
         "loop_s": loop_seconds,
         "loop_stages_s": {k: median([r.seconds[k] for r in loops]) for k in loops[0].seconds},
         "speedup_over_loop": loop_seconds / our_seconds,
-        "same_superpixels": ours[0][1] == loops[0].superpixels,
-        "same_top_20": [a[:20] for a in ours[0][1]] == [b[:20] for b in loops[0].superpixels],
+        "same_superpixels": superpixels == loops[0].superpixels,
+        "same_top_20": [a[:20] for a in superpixels] == [b[:20] for b in loops[0].superpixels],
     }
 
 
@@ -132,11 +134,10 @@ def _lime_stages(config: Config, classifier: Classifier, case: tuple[Job, Case],
         return found
 
     task = _task(config, classifier, case[1], target, timed)
-    image = task.rgb / 255.0
-    segments = quickshift(image, **lime.QUICKSHIFT)
+    segments = lime.superpixels(task.rgb)
     marks.append(time.perf_counter())
     draws = lime.draw(task, int(segments.max()) + 1)
-    hidden = lime.hidden_image(image, segments)
+    hidden = lime.hidden_image(task.rgb / 255.0, segments)
     marks.append(time.perf_counter())
     found = lime.sample_probabilities(task, draws, segments, hidden)
     marks.append(time.perf_counter())
@@ -205,16 +206,15 @@ def _task(
 
 
 def _explain(config: Config, classifier: Classifier, mine: Sequence[tuple[Job, Case]], names: Sequence[str]) -> None:
-    """Explain cases as the sweep does, several at a time."""
+    """Explain cases as the sweep does."""
     turns, explainers = Turns(), [EXPLAINERS[name] for name in names]
     probabilities = engine.probabilities(classifier, config)
-    threads = engine.workers(classifier.device)
-    with ThreadPoolExecutor(threads) as pool:
 
-        def one(pair: tuple[Job, Case]) -> None:
-            explain_case(pair[1], explainers, classifier, config, probabilities, turns)
+    def explain(item: tuple[Case, dict[str, Any]]) -> None:
+        explain_case(*item, explainers, classifier, config, probabilities, turns)
 
-        for _ in ahead(one, mine, pool, depth=2 * threads):
+    with Pipeline(classifier.device, turns) as pipeline:
+        for _ in pipeline.run(lambda case: prepare_case(case, explainers), explain, [case for _, case in mine]):
             pass
 
 
@@ -244,18 +244,13 @@ def _settings(config: Config, target: int) -> BIM:
     return BIM(target=target, **{name: getattr(config, name) for name in names})
 
 
-def _ours(
-    config: Config, classifier: Classifier, mine: Sequence[tuple[Job, Case]], target: int
-) -> tuple[float, list[list[int]]]:
-    """Seconds for the cases that the loop does, and LIME's positive superpixels of each (found outside the clock)."""
+def _ours(config: Config, classifier: Classifier, mine: Sequence[tuple[Job, Case]], target: int) -> float:
+    """Seconds for the cases that the loop does."""
     started = time.perf_counter()
     for _ in attack(classifier, [job for job, _ in mine], _settings(config, target), batch=config.batch):
         pass
     _explain(config, classifier, mine, ["saliency", "guided_backprop", "lime"])
-    seconds = time.perf_counter() - started
-    probabilities = engine.probabilities(classifier, config)
-    tasks = [_task(config, classifier, case, target, probabilities) for _, case in mine]
-    return seconds, [_ranked(task) for task in tasks]
+    return time.perf_counter() - started
 
 
 def _loop(

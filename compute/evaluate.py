@@ -1,9 +1,10 @@
 """Explain one case with every explainer, and score what they say."""
 
+import contextlib
 import json
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
@@ -84,8 +85,19 @@ class Turns(AbstractContextManager["Turns"]):
         return guarded
 
 
+def prepare_case(case: Case, explainers: Sequence[Explainer]) -> dict[str, Any]:
+    """What explainers want to know beforehand, by name; the explainer itself will meet whatever goes wrong here."""
+    found = {}
+    for explainer in explainers:
+        if explainer.prepare is not None:
+            with contextlib.suppress(Exception):
+                found[explainer.name] = explainer.prepare(case.rgb)
+    return found
+
+
 def explain_case(
     case: Case,
+    prepared: Mapping[str, Any],
     explainers: Sequence[Explainer],
     classifier: Classifier,
     config: Config,
@@ -111,6 +123,7 @@ def explain_case(
             lime_samples=config.lime_samples,
             batch=config.batch,
             exclusive=turns,
+            prepared=prepared.get(explainer.name),
         )
         try:
             found = explainer.explain(task)

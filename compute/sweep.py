@@ -1,20 +1,17 @@
 """Wires the stages: photos, regions, attacks, explanations, scores, store.
 
 Attempts of `group` photos share batches, so a group is the unit of attacking; the unit of explaining is a photo. Both
-are parts: finished ones are found again by an interrupted, resumed or sharded sweep. Cases are explained by a few
-threads that take turns at the network, so that segmentation, surrogates and encoding cost it no time.
+are parts: finished ones are found again by an interrupted, resumed or sharded sweep.
 """
 
 import dataclasses
 import platform
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 
@@ -23,17 +20,18 @@ from compute.attack import BIM, Job, attack
 from compute.classifiers import Classifier
 from compute.config import Config
 from compute.errors import InputError
-from compute.evaluate import Case, Explained, Turns, explain_case
+from compute.evaluate import Case, Explained, Turns, explain_case, prepare_case
 from compute.explainers import Explainer, resolve
 from compute.parts import Parts, Rows
 from compute.photos import Photo, PhotoError, Source
+from compute.pipeline import Pipeline
 from compute.regions import largest, segment
 from compute.rows import attempt_row, failure_row, photo_row
 from compute.run import attack_part, explain_part, groups, publish, record
 from compute.store import MANIFEST, Store
 
-T = TypeVar("T")
-R = TypeVar("R")
+_Item = tuple[str, Case | None, int]
+"""Photo, one of its cases (None where it has none), and how many there are."""
 Progress = Callable[[str, float, int], None]
 """Called with (stage, photos done, photos in all); the stages are attack and explain."""
 
@@ -149,28 +147,26 @@ def _run(opened: Sweep, shard: tuple[int, int], progress: Progress) -> None:
                 else:
                     yield photo_id, cases.get(photo_id, [])
 
-    def work(item: tuple[str, Case | None, int]) -> tuple[str, Explained | None, int]:
-        photo_id, case, cases = item
-        if case is None:
-            return photo_id, None, cases
-        done = explain_case(case, opened.explainers, opened.classifier, opened.config, probabilities, turns)
-        return photo_id, done, cases
-
     none: list[Case | None] = [None]
     items = ((p, case, len(cases)) for p, cases in unexplained() for case in cases or none)
-    threads = engine.workers(opened.classifier.device)
-    with ThreadPoolExecutor(threads) as pool:
-        try:
-            for photo_id, results in groupby(ahead(work, items, pool, depth=2 * threads), key=lambda r: r[0]):
-                explained = []
-                for _, done, cases in results:
-                    explained += [done] if done else []
-                    counted.advance("explain", 1 / max(cases, 1))
-                opened.parts.write(explain_part(photo_id), *_together(explained))
-        except BaseException:
-            turns.stop()
-            pool.shutdown(cancel_futures=True)
-            raise
+
+    def explain(item: tuple[_Item, dict[str, Any]]) -> tuple[str, Explained | None, int]:
+        (photo_id, case, cases), prepared = item
+        if case is None:
+            return photo_id, None, cases
+        done = explain_case(case, prepared, opened.explainers, opened.classifier, opened.config, probabilities, turns)
+        return photo_id, done, cases
+
+    def write(results: Iterable[tuple[str, Explained | None, int]]) -> None:
+        for photo_id, found in groupby(results, key=lambda result: result[0]):
+            explained = []
+            for _, done, cases in found:
+                explained += [done] if done else []
+                counted.advance("explain", 1 / max(cases, 1))
+            opened.parts.write(explain_part(photo_id), *_together(explained))
+
+    with Pipeline(opened.classifier.device, turns) as pipeline:
+        write(pipeline.run(lambda item: prepare_case(item[1], opened.explainers) if item[1] else {}, explain, items))
 
 
 class _Counted:
@@ -183,17 +179,6 @@ class _Counted:
     def advance(self, stage: str, by: float) -> None:
         self.done[stage] += by
         self.progress(stage, self.done[stage], self.total)
-
-
-def ahead(function: Callable[[T], R], items: Iterable[T], pool: ThreadPoolExecutor, *, depth: int) -> Iterator[R]:
-    """`map(function, items)` in order, with at most `depth` items under way in the pool."""
-    under_way: deque[Future[R]] = deque()
-    for item in items:
-        under_way.append(pool.submit(function, item))
-        if len(under_way) >= depth:
-            yield under_way.popleft().result()
-    while under_way:
-        yield under_way.popleft().result()
 
 
 def _attack_group(opened: Sweep, index: int, group: Sequence[str], turns: Turns, counted: _Counted) -> None:

@@ -25,9 +25,10 @@ from compute.attack import Attempt
 from compute.errors import InputError
 from compute.explainers import EXPLAINERS, Explainer, Superpixels, Task
 from compute.parts import Parts
+from compute.pipeline import ahead
 from compute.run import publish
 from compute.store import Store
-from compute.sweep import ahead, run_sweep
+from compute.sweep import run_sweep
 
 Process = Callable[..., multiprocessing.process.BaseProcess]
 

@@ -34,6 +34,7 @@ class Task:
         probabilities: (B, 3, H, W) to (B, classes) softmax probabilities without gradients, on the fastest path.
         batch: images per forward pass for explainers that need many.
         exclusive: held while the network runs, so that explainers of several cases can overlap on their other work.
+        prepared: what the explainer's `prepare` returned, computed ahead beside the network; None without one.
     """
 
     network: nn.Module
@@ -44,6 +45,7 @@ class Task:
     lime_samples: int = 1000
     batch: int = 16
     exclusive: AbstractContextManager[Any] = field(default_factory=nullcontext)
+    prepared: Any = None
 
     @property
     def device(self) -> torch.device:
@@ -54,7 +56,7 @@ class Task:
     def image(self) -> Tensor:
         """(1, 3, H, W) float32 in [0, 1] on the network's device."""
         tensor = torch.from_numpy(np.ascontiguousarray(self.rgb)).to(self.device).permute(2, 0, 1)[None]
-        return tensor.float().div_(255)
+        return tensor.float().contiguous().div_(255)
 
     @property
     def rng(self) -> np.random.Generator:
@@ -83,22 +85,33 @@ Explain = Callable[[Task], Explanation]
 
 @dataclass(frozen=True)
 class Explainer:
-    """A named explainer; a baseline is scored but not ranked. `code`: SHA-256 of the file of one from outside."""
+    """A named explainer.
+
+    Attributes:
+        name: as in the store.
+        explain: from a `Task` to an explanation.
+        baseline: scored, but not ranked.
+        prepare: from the image, (H, W, 3) uint8, to `Task.prepared`; runs ahead in another thread, without torch.
+        code: SHA-256 of the file of an explainer from outside.
+    """
 
     name: str
     explain: Explain
     baseline: bool = False
+    prepare: Callable[[npt.NDArray[np.uint8]], Any] | None = None
     code: str = ""
 
 
 EXPLAINERS: dict[str, Explainer] = {}
 
 
-def register(name: str, *, baseline: bool = False) -> Callable[[Explain], Explain]:
+def register(
+    name: str, *, baseline: bool = False, prepare: Callable[[npt.NDArray[np.uint8]], Any] | None = None
+) -> Callable[[Explain], Explain]:
     """Register a function of a `Task` as an explainer."""
 
     def add(explain: Explain) -> Explain:
-        EXPLAINERS[name] = Explainer(name, explain, baseline)
+        EXPLAINERS[name] = Explainer(name, explain, baseline, prepare)
         return explain
 
     return add

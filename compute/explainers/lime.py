@@ -38,16 +38,16 @@ def hidden_image(image: Reals, segments: npt.NDArray[np.integer]) -> Reals:
 @torch.inference_mode()
 def sample_probabilities(task: Task, draws: Draws, segments: npt.NDArray[np.integer], hidden: Reals) -> Reals:
     """(samples,) probability of the target for every row of draws (1: superpixel as it is, 0: hidden)."""
-    shown = task.image.permute(0, 2, 3, 1)
-    covered = torch.from_numpy(hidden).to(task.device, torch.float32)[None]
+    shown = task.image
+    covered = torch.from_numpy(hidden).to(task.device, torch.float32).permute(2, 0, 1)[None].contiguous()
     bits = torch.from_numpy(draws.astype(np.bool_)).to(task.device)
-    index = torch.from_numpy(segments.astype(np.int64)).to(task.device)
+    index = torch.from_numpy(segments.astype(np.int64)).to(task.device).view(1, -1)
     with task.exclusive:
         found = []
         for start in range(0, len(bits), task.batch):
-            keep = bits[start : start + task.batch][:, index].unsqueeze(-1)
-            images = torch.where(keep, shown, covered).permute(0, 3, 1, 2)  # channels last in memory
-            found.append(task.probabilities(images)[:, task.target])
+            some = bits[start : start + task.batch]
+            keep = some.gather(1, index.expand(len(some), -1)).view(-1, 1, *segments.shape)
+            found.append(task.probabilities(torch.where(keep, shown, covered))[:, task.target])
         return np.asarray(torch.cat(found).double().cpu().numpy())
 
 
@@ -68,13 +68,17 @@ def fit(draws: Draws, probabilities: Reals) -> tuple[list[tuple[int, float]], fl
     return [(int(label), float(weight)) for label, weight in weights], float(r2)
 
 
-@register("lime")
+def superpixels(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.integer]:
+    """lime's superpixels of an (H, W, 3) uint8 image: (H, W) labels from 0."""
+    return np.asarray(quickshift(rgb / 255.0, **QUICKSHIFT))
+
+
+@register("lime", prepare=superpixels)
 def lime(task: Task) -> Superpixels:
     """Superpixels by the weight that a local linear surrogate gives them; only positive ones speak for the target."""
-    image = task.rgb / 255.0
-    segments = quickshift(image, **QUICKSHIFT)
+    segments = superpixels(task.rgb) if task.prepared is None else task.prepared
     draws = draw(task, int(segments.max()) + 1)
-    probabilities = sample_probabilities(task, draws, segments, hidden_image(image, segments))
+    probabilities = sample_probabilities(task, draws, segments, hidden_image(task.rgb / 255.0, segments))
     weights, r2 = fit(draws, probabilities)
     positive = [(label, weight) for label, weight in weights if weight > 0]
     diagnostics = {

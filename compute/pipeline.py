@@ -1,0 +1,64 @@
+"""Cases on their way through preparation and explanation, so that the network need not wait for either."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import Any, TypeVar
+
+import torch
+
+from compute import engine
+from compute.evaluate import Turns
+
+T = TypeVar("T")
+P = TypeVar("P")
+R = TypeVar("R")
+
+
+class Pipeline:
+    """Prepares items ahead in threads of their own and explains them: on a CPU in the main thread, on a GPU in several.
+
+    Leaving it by an exception stops what is under way.
+    """
+
+    def __init__(self, device: torch.device, turns: Turns) -> None:
+        self._turns = turns
+        self._explaining = engine.explaining_threads(device)
+        self._pools = [ThreadPoolExecutor(engine.preparing_threads(device))]
+        if self._explaining:
+            self._pools.append(ThreadPoolExecutor(self._explaining))
+
+    def __enter__(self) -> "Pipeline":
+        """Nothing runs before `run`."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Let no further pass begin, if something went wrong, and wait for the threads."""
+        if kind is not None:
+            self._turns.stop()
+        for pool in self._pools:
+            pool.shutdown(cancel_futures=kind is not None)
+
+    def run(self, prepare: Callable[[T], P], explain: Callable[[tuple[T, P]], R], items: Iterable[T]) -> Iterator[R]:
+        """`explain((item, prepare(item)))` of every item, in order."""
+
+        def pair(item: T) -> tuple[T, P]:
+            return item, prepare(item)
+
+        first, depth = self._pools[0], 2 + 2 * self._explaining
+        prepared = ahead(pair, items, first, depth=depth)
+        return ahead(explain, prepared, self._pools[1], depth=depth) if self._explaining else map(explain, prepared)
+
+
+def ahead(function: Callable[[T], R], items: Iterable[T], pool: ThreadPoolExecutor, *, depth: int) -> Iterator[R]:
+    """`map(function, items)` in order, with at most `depth` items under way in the pool."""
+    under_way: deque[Future[Any]] = deque()
+    for item in items:
+        under_way.append(pool.submit(function, item))
+        if len(under_way) >= depth:
+            yield under_way.popleft().result()
+    while under_way:
+        yield under_way.popleft().result()
