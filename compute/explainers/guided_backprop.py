@@ -33,8 +33,6 @@ class _Guided(torch.autograd.Function):
 _RELU = {torch.relu, torch.relu_, F.relu, torch.Tensor.relu, torch.Tensor.relu_}
 _RELU6 = {F.relu6, torch._C._nn.relu6, torch._C._nn.relu6_}
 _HARDTANH = {F.hardtanh, F.hardtanh_, torch._C._nn.hardtanh, torch._C._nn.hardtanh_}
-_OTHER = {F.silu, F.gelu, F.mish, F.hardswish, F.elu, F.leaky_relu, F.selu, F.celu, F.softplus, torch.selu, torch.celu}
-_OTHER |= {torch._C._nn.silu, torch._C._nn.silu_, torch._C._nn.gelu, torch._C._nn.hardswish, torch._C._nn.elu}
 _IN_PLACE = {torch.relu_, torch.Tensor.relu_, F.hardtanh_}
 _IN_PLACE |= {torch._C._nn.relu6_, torch._C._nn.hardtanh_}
 
@@ -42,13 +40,12 @@ _IN_PLACE |= {torch._C._nn.relu6_, torch._C._nn.hardtanh_}
 class GuidedReLU(TorchFunctionMode):
     """While active, in this thread, every ReLU, ReLU6 and non-negative hardtanh is guided.
 
-    `guided` counts the rectifiers met, `other` the activations for which guided backpropagation is not defined.
+    `guided` counts the rectifiers met.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.guided = 0
-        self.other = 0
 
     def __torch_function__(
         self,
@@ -60,7 +57,6 @@ class GuidedReLU(TorchFunctionMode):
         given = dict(kwargs or {})
         bounds = self._bounds(func, args, given)
         if bounds is None:
-            self.other += func in _OTHER
             return func(*args, **given)
         x = args[0] if args else given["input"]
         self.guided += 1
