@@ -6,7 +6,7 @@ x' = clip(x - alpha * M * sign(grad CE(f(x), target))). The step is a whole numb
 
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from compute.classifiers import Classifier
+from compute.config import Config
 from compute.regions import Region
 
 
@@ -29,6 +30,12 @@ class BIM:
     progress: float = 0.1
     budget: int = 255
     confidence: float = 0.0
+
+    @classmethod
+    def of(cls, config: Config, target: int) -> "BIM":
+        """The settings of a configuration."""
+        names = [field.name for field in fields(cls) if field.name != "target"]
+        return cls(target=target, **{name: getattr(config, name) for name in names})
 
 
 @dataclass(frozen=True)

@@ -239,15 +239,10 @@ def _attack(config: Config, classifier: Classifier, sources: Sequence[Source], t
     return sum(a.iterations + 1 for a in done) / (time.perf_counter() - started)
 
 
-def _settings(config: Config, target: int) -> BIM:
-    names = [f.name for f in dataclasses.fields(BIM) if f.name != "target"]
-    return BIM(target=target, **{name: getattr(config, name) for name in names})
-
-
 def _ours(config: Config, classifier: Classifier, mine: Sequence[tuple[Job, Case]], target: int) -> float:
     """Seconds for the cases that the loop does."""
     started = time.perf_counter()
-    for _ in attack(classifier, [job for job, _ in mine], _settings(config, target), batch=config.batch):
+    for _ in attack(classifier, [job for job, _ in mine], BIM.of(config, target), batch=config.batch):
         pass
     _explain(config, classifier, mine, ["saliency", "guided_backprop", "lime"])
     return time.perf_counter() - started
@@ -261,7 +256,7 @@ def _loop(
     context = multiprocessing.get_context("spawn")
     images = [case.rgb for _, case in mine]
     with ProcessPoolExecutor(1, mp_context=context) as pool:
-        arguments = (network, str(device), cases, images, _settings(config, target), config.lime_samples)
+        arguments = (network, str(device), cases, images, BIM.of(config, target), config.lime_samples)
         return pool.submit(run_loop, *arguments).result()
 
 

@@ -4,7 +4,6 @@ Attempts of `group` photos share batches, so a group is the unit of attacking; t
 are parts: finished ones are found again by an interrupted, resumed or sharded sweep.
 """
 
-import dataclasses
 import platform
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -209,8 +208,7 @@ def _attack_group(opened: Sweep, index: int, group: Sequence[str], turns: Turns,
             found = largest(labels, config.regions)
             jobs += [Job(f"{photo_id}-r{r.rank:02d}", photo_id, photo.rgb, r) for r in found]
     prepared = time.perf_counter()
-    names = [f.name for f in dataclasses.fields(BIM) if f.name != "target"]
-    settings = BIM(target=opened.target, **{name: getattr(config, name) for name in names})
+    settings = BIM.of(config, opened.target)
     for attempt in attack(classifier, jobs, settings, batch=config.batch, exclusive=turns):
         rows["attempts"].append(attempt_row(attempt, classifier))
         rows["images"].append({"owner": attempt.job.case_id, "kind": "adversarial", "png": photos.png(attempt.rgb)})
