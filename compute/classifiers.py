@@ -80,7 +80,7 @@ class Classifier:
         """
         if (mean is None) != (std is None):
             raise InputError("Classifier.of: give mean and std together, or neither")
-        example = torch.rand((2, 3, size, size), generator=torch.Generator().manual_seed(0))
+        example = _example(size)
         plain = copy.deepcopy(network).cpu()
         if mean is not None and std is not None:
             plain = Normalised(plain, mean, std)
@@ -96,6 +96,10 @@ class Classifier:
     def device(self) -> torch.device:
         """Where the network lives."""
         return next(chain(self.network.parameters(), self.network.buffers())).device
+
+    def example(self) -> Tensor:
+        """(2, 3, size, size) on the network's device: noise to compare ways to run the network at."""
+        return _example(self.size).to(self.device)
 
     def index_of(self, target: str) -> int:
         """The index of a class given by name (case ignored) or by number.
@@ -306,6 +310,10 @@ def _digest(state: Mapping[str, Tensor]) -> str:
         digest.update(name.encode())
         digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
+
+
+def _example(size: int) -> Tensor:
+    return torch.rand((2, 3, size, size), generator=torch.Generator().manual_seed(0))
 
 
 def _first_line(error: Exception) -> str:

@@ -77,7 +77,7 @@ def sweep(
     group: Annotated[
         int | None, _given("Photos whose attacks share batches (default: by kind of device).", _RUN)
     ] = None,
-    engine: Annotated[str | None, _given("auto (default), eager or compiled.", _RUN)] = None,
+    engine: Annotated[str | None, _given("auto (default), eager, compiled, onnxruntime.", _RUN)] = None,
     precision: Annotated[str | None, _given("Of LIME's passes: float32 (default), bfloat16 or float16.", _RUN)] = None,
     device: Annotated[str | None, _given("auto (default), cpu, cuda or cuda:N.", _RUN)] = None,
     out_: Annotated[str | None, _given("Folder of the store (default: data/store).", _RUN, "--out")] = None,
@@ -186,7 +186,7 @@ def bench(
     regions: Annotated[int | None, _given("Regions per photo in the whole sweep (default: 2).", _RUN)] = None,
     lime_samples: Annotated[int | None, _given("Perturbed images per LIME explanation (default: 1000).", _RUN)] = None,
     batch: Annotated[int | None, _given("Images per pass (default: by kind of device).", _RUN)] = None,
-    engine: Annotated[str | None, _given("auto (default), eager or compiled.", _RUN)] = None,
+    engine: Annotated[str | None, _given("auto (default), eager, compiled, onnxruntime.", _RUN)] = None,
     precision: Annotated[str | None, _given("Of LIME's passes: float32 (default), bfloat16 or float16.", _RUN)] = None,
     device: Annotated[str | None, _given("auto (default), cpu, cuda or cuda:N.", _RUN)] = None,
     cases: Annotated[int, typer.Option(min=1, help="Cases for LIME alone and for the user's own loop.")] = 4,

@@ -42,7 +42,8 @@ class Config:
         seed: of all randomness.
         batch: images per pass; 0 chooses by the kind of device.
         group: photos whose attempts share batches; 0 chooses by the kind of device.
-        engine: eager, compiled, or auto, which compiles where the amount of work repays it.
+        engine: of passes without gradients: eager, compiled, onnxruntime (on a CPU), or auto, which takes the fastest
+            where the amount of work repays making it.
         precision: of LIME's forward passes: float32, or bfloat16 or float16 under autocast.
         device: auto, cpu, cuda or cuda:N.
         out: folder of the store.
@@ -93,10 +94,15 @@ class Config:
         for name, (low, high) in bounds.items():
             if not low <= getattr(self, name) <= high:
                 raise InputError(f"{option(name)} {getattr(self, name)}: must lie between {low:g} and {high:g}")
-        choices = {"engine": ("auto", "eager", "compiled"), "precision": ("float32", "bfloat16", "float16")}
+        choices = {
+            "engine": ("auto", "eager", "compiled", "onnxruntime"),
+            "precision": ("float32", "bfloat16", "float16"),
+        }
         for name, known in choices.items():
             if getattr(self, name) not in known:
                 raise InputError(f"{option(name)} {getattr(self, name)!r}: must be one of {', '.join(known)}")
+        if self.engine == "onnxruntime" and self.precision != "float32":
+            raise InputError(f"--precision {self.precision}: the engine onnxruntime knows only float32")
         if not self.explainers:
             raise InputError("--explainers: name at least one; see `wolfspider list`")
 

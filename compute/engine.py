@@ -4,22 +4,26 @@ import ctypes
 import dataclasses
 import os
 import sys
+import warnings
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from compute.classifiers import Classifier
 from compute.config import Config
 from compute.errors import InputError
+from compute.export import NotExportable, exported
 
+Probabilities = Callable[[Tensor], Tensor]
+"""(B, 3, H, W) in [0, 1] to (B, classes) float32 softmax probabilities, without gradients."""
 BATCH = {"cpu": 16, "cuda": 256}
 """Images per pass, by kind of device. Fixed: a size found by timing would make the counts depend on chance."""
 GROUP = {"cpu": 4, "cuda": 56}
 """Photos whose attempts share batches."""
-COMPILE_FROM = 50_000
-"""LIME passes from which compiling repays itself on a GPU; on a CPU, folded eager passes are about as fast."""
+FASTER = {"cpu": ("onnxruntime", 2_000), "cuda": ("compiled", 50_000)}
+"""The engine that is faster than eager torch, by kind of device, and the LIME passes from which making it repays."""
 _AUTOCAST = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 _M_TRIM_THRESHOLD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -4, -8
 
@@ -48,13 +52,31 @@ def device_of(name: str) -> torch.device:
 def resolved(config: Config, device: str, *, photos: int) -> Config:
     """The configuration with every automatic choice made, from itself, the kind of device and the number of photos."""
     passes = photos * config.regions * config.lime_samples * ("lime" in config.explainers)
-    compiled = device == "cuda" and passes >= COMPILE_FROM
+    faster, worth = FASTER[device]
+    able = config.precision == "float32" or faster != "onnxruntime"
     return dataclasses.replace(
         config,
         batch=config.batch or BATCH[device],
         group=config.group or GROUP[device],
-        engine=config.engine if config.engine != "auto" else "compiled" if compiled else "eager",
+        engine=config.engine if config.engine != "auto" else faster if able and passes >= worth else "eager",
     )
+
+
+def ready(classifier: Classifier, config: Config, *, photos: int) -> tuple[Config, Probabilities]:
+    """The configuration as `resolved`, and the passes that it means; eager ones for a network that cannot be exported.
+
+    Raises:
+        InputError: the engine was asked for by name, and the network cannot run on it.
+    """
+    chosen = resolved(config, classifier.device.type, photos=photos)
+    try:
+        return chosen, probabilities(classifier, chosen)
+    except NotExportable as error:
+        if config.engine != "auto":
+            raise InputError(f"--engine {config.engine}: {classifier.name} cannot run on it ({error})") from error
+        warnings.warn(f"{classifier.name} runs on eager torch: ONNX Runtime cannot run it ({error})", stacklevel=2)
+        chosen = dataclasses.replace(chosen, engine="eager")
+        return chosen, probabilities(classifier, chosen)
 
 
 def tune() -> None:
@@ -85,31 +107,39 @@ def preparing_threads(device: torch.device) -> int:
     return os.cpu_count() or 1 if device.type == "cuda" else 1
 
 
-def probabilities(classifier: Classifier, config: Config) -> Callable[[Tensor], Tensor]:
-    """(B, 3, H, W) in [0, 1] to (B, classes) float32 softmax probabilities, without gradients; B <= `config.batch`.
+def probabilities(classifier: Classifier, config: Config) -> Probabilities:
+    """Passes through the engine and in the precision of a resolved configuration, of at most `config.batch` images.
 
-    The engine and precision are the configuration's; a compiled network always runs full batches.
+    Raises:
+        NotExportable: the engine is onnxruntime, and the network cannot run there.
     """
-    compiled = config.engine == "compiled"
-    network = _compiled(classifier) if compiled else classifier.network
-    dtype = _AUTOCAST.get(config.precision)
+    network, dtype = _logits(classifier, config), _AUTOCAST.get(config.precision)
 
     def run(images: Tensor) -> Tensor:
-        count = len(images)
-        if compiled and count < config.batch:
-            images = F.pad(images, (0, 0, 0, 0, 0, 0, 0, config.batch - count))
-            images = images.contiguous(memory_format=torch.channels_last)
         with torch.inference_mode(), torch.autocast(classifier.device.type, dtype, enabled=dtype is not None):
-            found: Tensor = network(images)[:count].float().softmax(dim=1)
-        return found
+            return network(images).float().softmax(dim=1)
 
     return run
 
 
-def _compiled(classifier: Classifier) -> Callable[[Tensor], Tensor]:
-    """The network compiled with its weights frozen; inductor keeps what it made in its cache on disk."""
+def _logits(classifier: Classifier, config: Config) -> Callable[[Tensor], Tensor]:
+    """The network in its engine."""
+    if config.engine == "onnxruntime":
+        return exported(classifier.network, classifier.example())
+    if config.engine == "compiled":
+        return _compiled(classifier.network, config.batch)
+    return classifier.network
+
+
+def _compiled(network: nn.Module, batch: int) -> Callable[[Tensor], Tensor]:
+    """The network compiled with frozen weights, for full batches; inductor keeps what it made in its cache on disk."""
     from torch._inductor import config as inductor
 
     inductor.freezing = True
-    compiled: Callable[[Tensor], Tensor] = torch.compile(classifier.network, dynamic=False)
-    return compiled
+    compiled: Callable[[Tensor], Tensor] = torch.compile(network, dynamic=False)
+
+    def run(images: Tensor) -> Tensor:
+        full = F.pad(images, (0, 0, 0, 0, 0, 0, 0, batch - len(images)))
+        return compiled(full.contiguous(memory_format=torch.channels_last))[: len(images)]
+
+    return run

@@ -17,7 +17,10 @@ from compute.parts import Parts
 from compute.schema import SCHEMA_VERSION
 from compute.store import MANIFEST, Store, open_store
 
-_PACKAGES = ("wolfspider", "torch", "torchvision", "timm", "scikit-image", "scikit-learn", "lime", "numpy", "pillow")
+_PACKAGES = (
+    *("wolfspider", "torch", "torchvision", "onnxruntime", "timm"),
+    *("scikit-image", "scikit-learn", "lime", "numpy", "pillow"),
+)
 
 
 def record(

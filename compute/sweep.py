@@ -18,6 +18,7 @@ from compute import classifiers, engine, photos
 from compute.attack import BIM, Job, attack
 from compute.classifiers import Classifier
 from compute.config import Config
+from compute.engine import Probabilities
 from compute.errors import InputError
 from compute.evaluate import Case, Explained, Turns, explain_case, prepare_case
 from compute.explainers import Explainer, resolve
@@ -46,6 +47,7 @@ class Sweep:
     sources: dict[str, Source]
     passed_over: tuple[tuple[str, str], ...]
     parts: Parts
+    probabilities: Probabilities
 
 
 def open_sweep(
@@ -68,8 +70,8 @@ def open_sweep(
     by_id = {source.photo_id: source for source in sorted(found, key=lambda s: s.photo_id)}
     if classifier is None:
         classifier = classifiers.load(config.classifier, weights=config.weights, device=device)
-    config = engine.resolved(config, device.type, photos=len(by_id))
     target = classifier.index_of(config.target)
+    config, probabilities = engine.ready(classifier, config, photos=len(by_id))
     parts = Parts(Path(config.out))
     parts.begin(
         record(
@@ -86,7 +88,7 @@ def open_sweep(
             device={"kind": device.type, "name": _device_name(device)},
         )
     )
-    return Sweep(config, classifier, explainers, target, by_id, tuple(passed), parts)
+    return Sweep(config, classifier, explainers, target, by_id, tuple(passed), parts, probabilities)
 
 
 def run_sweep(
@@ -127,7 +129,7 @@ def run_sweep(
 def _run(opened: Sweep, shard: tuple[int, int], progress: Progress) -> None:
     """Do the groups of a shard that are not done yet."""
     turns = Turns()
-    probabilities = turns.stoppable(engine.probabilities(opened.classifier, opened.config))
+    probabilities = turns.stoppable(opened.probabilities)
     every = enumerate(groups(list(opened.sources), opened.config.group))
     mine = [(i, group) for i, group in every if i % shard[1] == shard[0] - 1]
     counted = _Counted(progress, sum(len(group) for _, group in mine))

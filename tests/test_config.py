@@ -89,8 +89,9 @@ def test_a_missing_or_unreadable_file_is_an_error(tmp_path: Path) -> None:
         ({"budget": 0}, "--budget 0"),
         ({"confidence": 1.5}, "--confidence 1.5"),
         ({"seed": -1}, "--seed -1"),
-        ({"engine": "warp"}, "--engine 'warp': must be one of auto, eager, compiled"),
+        ({"engine": "warp"}, "--engine 'warp': must be one of auto, eager, compiled, onnxruntime"),
         ({"precision": "int8"}, "--precision 'int8': must be one of"),
+        ({"engine": "onnxruntime", "precision": "bfloat16"}, "--precision bfloat16: the engine onnxruntime knows only"),
         ({"explainers": ()}, "--explainers: name at least one"),
     ],
 )

@@ -122,6 +122,13 @@ def test_the_manifest_tells_how_it_was_made(store: Store) -> None:
 # Reproducibility.
 
 
+@pytest.mark.slow
+def test_the_engine_changes_no_score(store: Store, tmp_path: Path) -> None:
+    fast = tiny.published(tmp_path, engine="onnxruntime")
+    assert fast.manifest["config"]["engine"] == "onnxruntime"
+    assert tiny.rows(fast, "scores") == tiny.rows(store, "scores")
+
+
 def test_the_order_of_photos_does_not_matter(store: Store, tmp_path: Path) -> None:
     backward = run_sweep(tiny.config(tmp_path), sources=tiny.sources(5)[::-1], classifier=tiny.classifier())
     assert backward is not None

@@ -4,12 +4,15 @@ The perturbed images are composed on the device from the (samples x superpixels)
 them one by one in Python; segmentation, draws, distances, kernel and surrogate are lime's own.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 import torch
 from lime.lime_base import LimeBase
 from skimage.segmentation import quickshift
 from sklearn.metrics import pairwise_distances
+from torch import Tensor
 
 from compute.explainers.base import Superpixels, Task, register
 from compute.schema import N_SIZES
@@ -20,6 +23,8 @@ QUICKSHIFT = {"kernel_size": 4, "max_dist": 200, "ratio": 0.2, "rng": 42}
 
 Reals = npt.NDArray[np.float64]
 Draws = npt.NDArray[np.integer]
+Perturbed = Callable[[int, int], Tensor]
+"""(B, 3, H, W): the perturbed images of some rows of draws."""
 
 
 def kernel(distances: Reals) -> Reals:
@@ -38,17 +43,42 @@ def hidden_image(image: Reals, segments: npt.NDArray[np.integer]) -> Reals:
 @torch.inference_mode()
 def sample_probabilities(task: Task, draws: Draws, segments: npt.NDArray[np.integer], hidden: Reals) -> Reals:
     """(samples,) probability of the target for every row of draws (1: superpixel as it is, 0: hidden)."""
-    shown = task.image
     covered = torch.from_numpy(hidden).to(task.device, torch.float32).permute(2, 0, 1)[None].contiguous()
-    bits = torch.from_numpy(draws.astype(np.bool_)).to(task.device)
-    index = torch.from_numpy(segments.astype(np.int64)).to(task.device).view(1, -1)
+    compose = _compose_on_gpu if task.device.type == "cuda" else _compose
+    perturbed = compose(task.image, covered, draws.astype(np.bool_), segments)
     with task.exclusive:
-        found = []
-        for start in range(0, len(bits), task.batch):
-            some = bits[start : start + task.batch]
-            keep = some.gather(1, index.expand(len(some), -1)).view(-1, 1, *segments.shape)
-            found.append(task.probabilities(torch.where(keep, shown, covered))[:, task.target])
+        found = [
+            task.probabilities(perturbed(start, start + task.batch))[:, task.target]
+            for start in range(0, len(draws), task.batch)
+        ]
         return np.asarray(torch.cat(found).double().cpu().numpy())
+
+
+def _compose(
+    shown: Tensor, covered: Tensor, bits: npt.NDArray[np.bool_], segments: npt.NDArray[np.integer]
+) -> Perturbed:
+    """In NumPy, on one thread: more of torch's would spin on into the pass, which has threads of its own."""
+
+    def perturbed(start: int, stop: int) -> Tensor:
+        keep = bits[start:stop].take(segments.ravel(), axis=1).reshape(-1, 1, *segments.shape)
+        return torch.from_numpy(np.where(keep, shown.numpy(), covered.numpy()))
+
+    return perturbed
+
+
+def _compose_on_gpu(
+    shown: Tensor, covered: Tensor, bits: npt.NDArray[np.bool_], segments: npt.NDArray[np.integer]
+) -> Perturbed:
+    """On the device, where the bits have gone at once."""
+    there = torch.from_numpy(bits).to(shown.device)
+    index = torch.from_numpy(segments.astype(np.int64)).to(shown.device).view(1, -1)
+
+    def perturbed(start: int, stop: int) -> Tensor:
+        some = there[start:stop]
+        keep = some.gather(1, index.expand(len(some), -1)).view(-1, 1, *segments.shape)
+        return torch.where(keep, shown, covered)
+
+    return perturbed
 
 
 def draw(task: Task, features: int) -> Draws:
