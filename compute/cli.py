@@ -189,20 +189,19 @@ def bench(
     engine: Annotated[str | None, _given("auto (default), eager, compiled, onnxruntime.", _RUN)] = None,
     precision: Annotated[str | None, _given("Of LIME's passes: float32 (default), bfloat16 or float16.", _RUN)] = None,
     device: Annotated[str | None, _given("auto (default), cpu, cuda or cuda:N.", _RUN)] = None,
-    cases: Annotated[int, typer.Option(min=1, help="Cases for LIME alone and for the user's own loop.")] = 4,
     rounds: Annotated[int, typer.Option(min=1, help="Interleaved repetitions; medians are reported.")] = 3,
     json_: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """How near the network's own speed everything runs on this machine, and how much faster than the obvious loop."""
     given = {k: v for k, v in locals().items() if v is not None}
-    for name in ("untrained", "cases", "rounds", "json_"):
+    for name in ("untrained", "rounds", "json_"):
         given.pop(name)
-    from compute.bench import as_table
     from compute.bench import bench as measure
+    from compute.bench.table import as_table
 
     config = configure(options={"regions": 2, **given})
     with err.status("begins", spinner="line") as status:
-        found = measure(config, untrained=untrained, rounds=rounds, cases=cases, say=status.update)
+        found = measure(config, untrained=untrained, rounds=rounds, say=status.update)
     out.print_json(data=found) if json_ else out.print(as_table(found))
 
 

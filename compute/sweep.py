@@ -114,7 +114,11 @@ def run_sweep(
     Raises:
         InputError: naming the option at fault; what is finished stays, and the next run goes on from there.
     """
-    opened = open_sweep(config, sources=sources, classifier=classifier)
+    return finish(open_sweep(config, sources=sources, classifier=classifier), shard=shard, progress=progress)
+
+
+def finish(opened: Sweep, *, shard: tuple[int, int] = (1, 1), progress: Progress | None = None) -> Store | None:
+    """Run what is left of a sweep that has been opened; see `run_sweep`."""
     try:
         if not (opened.parts.root / MANIFEST).exists():
             _run(opened, shard, progress or (lambda stage, done, total: None))

@@ -1,7 +1,7 @@
 """What a user would write without wolfspider: the benchmark's other side, run in a fresh process of its own.
 
-Lime's `LimeImageExplainer` at its defaults, Captum's Saliency and GuidedBackprop, and a BIM per region, on the network
-as it comes: no folding, no channels-last, no batches across regions.
+A BIM per region, lime's `LimeImageExplainer` at its defaults, Captum's Saliency and GuidedBackprop, on the network as
+it comes: no folding, no channels-last, no batches across regions.
 """
 
 import time
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 
@@ -18,25 +19,24 @@ from compute.attack import BIM, Job
 
 
 @dataclass(frozen=True)
-class LoopCase:
-    """A case to attack and explain, and the seed of its LIME draws."""
+class LoopItem:
+    """An attempt, and what to explain if it succeeded: wolfspider's own adversarial image, with its seed for LIME."""
 
     job: Job
+    adversarial: npt.NDArray[np.uint8] | None
     lime_seed: int
 
 
 @dataclass(frozen=True)
 class LoopResult:
-    """Seconds by stage over all cases, and LIME's positive superpixels of each case, best first."""
+    """Seconds by stage, and LIME's positive superpixels of each case, best first."""
 
     seconds: dict[str, float]
     superpixels: list[list[int]]
 
 
-def run_loop(
-    network: nn.Module, device: str, cases: Sequence[LoopCase], images: Sequence[Any], settings: BIM, samples: int
-) -> LoopResult:
-    """Attack the jobs one by one, then explain `images`, (H, W, 3) uint8: the very images that wolfspider explained."""
+def run_loop(network: nn.Module, device: str, items: Sequence[LoopItem], settings: BIM, samples: int) -> LoopResult:
+    """Attack the jobs one by one, and explain those that wolfspider attacked with success."""
     from captum.attr import GuidedBackprop, Saliency
     from lime import lime_image
     from lime.lime_image import LimeImageExplainer
@@ -52,14 +52,17 @@ def run_loop(
         with torch.no_grad():
             return network(x).softmax(dim=1).cpu().numpy()
 
-    _attack(network, device, cases[0].job, BIM(target=settings.target, iterations=1))  # warm-up
-    for case, rgb in zip(cases, images, strict=True):
+    _attack(network, device, items[0].job, BIM(target=settings.target, iterations=1))  # warm-up
+    for item in items:
         started = time.perf_counter()
-        _attack(network, device, case.job, settings)
+        _attack(network, device, item.job, settings)
         attacked = time.perf_counter()
-        explainer = LimeImageExplainer(random_state=np.random.RandomState(case.lime_seed), verbose=False)
+        seconds["attack"] += attacked - started
+        if item.adversarial is None:
+            continue
+        explainer = LimeImageExplainer(random_state=np.random.RandomState(item.lime_seed), verbose=False)
         found = explainer.explain_instance(
-            rgb / 255.0,
+            item.adversarial / 255.0,
             probabilities,
             labels=(settings.target,),
             top_labels=None,
@@ -68,10 +71,9 @@ def run_loop(
         )
         superpixels.append([int(s) for s, weight in found.local_exp[settings.target] if weight > 0])
         explained = time.perf_counter()
-        x = torch.from_numpy(rgb).permute(2, 0, 1)[None].float().div(255).to(device).requires_grad_()
+        x = torch.from_numpy(item.adversarial).permute(2, 0, 1)[None].float().div(255).to(device).requires_grad_()
         Saliency(network).attribute(x, target=settings.target, abs=False)
         GuidedBackprop(network).attribute(x, target=settings.target)
-        seconds["attack"] += attacked - started
         seconds["lime"] += explained - attacked
         seconds["gradients"] += time.perf_counter() - explained
     return LoopResult(seconds, superpixels)

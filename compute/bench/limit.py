@@ -1,0 +1,100 @@
+"""The network's own speed on this machine: the limit that everything else is measured against."""
+
+import dataclasses
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from compute import engine
+from compute.classifiers import Classifier
+from compute.config import Config
+
+CANDIDATES = {"cpu": (4, 8, 16, 32), "cuda": (64, 128, 256, 512)}
+"""Batch sizes to try, by kind of device."""
+Run = Callable[[Tensor], Tensor]
+
+
+class Rates(NamedTuple):
+    """Images per second: forward, and forward with backward."""
+
+    forward: float
+    backward: float
+
+
+@dataclass(frozen=True)
+class Limit:
+    """Raw passes at the best engine and batch size that were found here.
+
+    Attributes:
+        rates: medians, images per second, by kind of pass, engine and batch size.
+        forward: the best of them without gradients, by name.
+        backward: likewise, forward with backward.
+    """
+
+    classifier: Classifier
+    runs: dict[str, tuple[Run, int]]
+    rates: dict[str, float]
+    forward: str
+    backward: str
+
+    def now(self) -> Rates:
+        """The best rates, measured again: machines drift, and a ratio needs both of its sides at one time."""
+        return Rates(*(_rate(*self.runs[name], self.classifier) for name in (self.forward, self.backward)))
+
+
+def limit(classifier: Classifier, config: Config, rounds: int) -> Limit:
+    """Find the best engine (eager, or the configured one) and batch size: each is measured `rounds` times, in turn."""
+    batches = sorted({*CANDIDATES[classifier.device.type], config.batch})
+
+    @cache
+    def made(name: str, batch: int) -> Run:
+        return engine.probabilities(classifier, dataclasses.replace(config, engine=name, batch=batch))
+
+    runs: dict[str, tuple[Run, int]] = {}
+    for b in batches:
+        for name in sorted({"eager", config.engine}):
+            # Only a compiled network is made for one batch size.
+            runs[f"forward, {name}, {b}"] = (made(name, b if name == "compiled" else batches[-1]), b)
+        runs[f"forward and backward, {b}"] = (_gradient(classifier), b)
+    found: dict[str, list[float]] = {name: [] for name in runs}
+    for _ in range(rounds):
+        for name, run in runs.items():
+            found[name].append(_rate(*run, classifier))
+    rates = {name: statistics.median(values) for name, values in found.items()}
+    backward = {name for name in rates if name.startswith("forward and backward")}
+    best = [max(names, key=rates.__getitem__) for names in (rates.keys() - backward, backward)]
+    return Limit(classifier, runs, rates, *best)
+
+
+def _gradient(classifier: Classifier) -> Run:
+    def run(x: Tensor) -> Tensor:
+        leaf = x.clone().requires_grad_()
+        return torch.autograd.grad(classifier.network(leaf).log_softmax(dim=1)[:, 0].sum(), leaf)[0]
+
+    return run
+
+
+def _rate(run: Run, batch: int, classifier: Classifier) -> float:
+    """Images per second over at least half a second, after one pass to warm up."""
+    x = torch.rand(batch, 3, classifier.size, classifier.size, device=classifier.device)
+    x = x.contiguous(memory_format=torch.channels_last)
+    run(x)
+    wait(classifier.device)
+    started, images = time.perf_counter(), 0
+    while time.perf_counter() - started < 0.5:
+        run(x)
+        wait(classifier.device)
+        images += batch
+    return images / (time.perf_counter() - started)
+
+
+def wait(device: torch.device) -> None:
+    """Wait until the device has done what it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

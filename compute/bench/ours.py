@@ -1,0 +1,163 @@
+"""wolfspider's side of the benchmark: a whole sweep, LIME alone, the attack alone."""
+
+import dataclasses
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+from compute import photos
+from compute.attack import BIM, Job, attack
+from compute.bench.limit import Rates, wait
+from compute.classifiers import Classifier
+from compute.config import Config
+from compute.engine import Probabilities
+from compute.evaluate import Case, Turns, explain_case, prepare_case
+from compute.explainers import EXPLAINERS, Superpixels, Task, lime
+from compute.explainers.base import seed_of
+from compute.photos import Source
+from compute.pipeline import Pipeline
+from compute.regions import largest, segment
+from compute.store import Store
+from compute.sweep import finish, open_sweep
+
+ATTACK_STEPS = 10
+
+
+@dataclass(frozen=True)
+class Swept:
+    """A whole sweep.
+
+    Attributes:
+        seconds: from the first photo to the published store; making the engine's passes comes before.
+        stages: seconds by stage, from its manifest.
+        gradients: images that its attacks took forward and backward.
+        explained: cases that LIME and the gradient explainers explained.
+        attempts: all of them, with the case where it succeeded.
+    """
+
+    seconds: float
+    stages: dict[str, float]
+    gradients: int
+    explained: int
+    attempts: list[tuple[Job, Case | None]]
+
+    @property
+    def cases(self) -> list[Case]:
+        """Its cases."""
+        return [case for _, case in self.attempts if case]
+
+    def stages_at(self, rates: Rates, config: Config) -> dict[str, float]:
+        """Seconds that the passes of each stage take at the limit."""
+        lime_passes = self.explained * config.lime_samples
+        return {
+            "attack": self.gradients / rates.backward,
+            "lime": lime_passes / rates.forward,
+            "saliency": self.explained / rates.backward,
+            "guided_backprop": self.explained / rates.backward,
+        }
+
+
+def sweep(config: Config, classifier: Classifier, sources: Sequence[Source]) -> Swept:
+    """Sweep into a folder that is thrown away."""
+    with tempfile.TemporaryDirectory() as folder:
+        opened = open_sweep(dataclasses.replace(config, out=folder), sources=sources, classifier=classifier)
+        started = time.perf_counter()
+        store = finish(opened)
+        seconds = time.perf_counter() - started
+        assert store is not None
+        with store.connect() as connection:
+            gradients, explained = connection.execute(
+                "select (select sum(iterations + 1) from attempts), (select count(distinct case_id) from explanations)"
+            ).fetchall()[0]
+        return Swept(seconds, dict(store.manifest["seconds"]), gradients, explained, _attempts(store, sources, config))
+
+
+def _attempts(store: Store, sources: Sequence[Source], config: Config) -> list[tuple[Job, Case | None]]:
+    """The attempts of a store, as jobs, and as cases where they succeeded."""
+    size, target = store.manifest["classifier"]["size"], store.manifest["target"]["index"]
+    rgb = {s.photo_id: photos.load(s, size).rgb for s in sources}
+    with store.connect() as connection:
+        rows = connection.execute(
+            """select case_id, photo_id, region_rank, success, s.png, a.png from attempts
+               join images s on s.owner = photo_id and s.kind = 'segments'
+               join images a on a.owner = case_id and a.kind = 'adversarial' order by case_id"""
+        ).fetchall()
+    found = []
+    for case_id, photo_id, rank, success, segments, adversarial in rows:
+        region = next(r for r in largest(photos.from_png(segments), config.regions) if r.rank == rank)
+        case = Case(case_id, photo_id, photos.from_png(adversarial), region.mask, target)
+        found.append((Job(case_id, photo_id, rgb[photo_id], region), case if success else None))
+    return found
+
+
+def lime_rate(config: Config, classifier: Classifier, probabilities: Probabilities, cases: Sequence[Case]) -> float:
+    """LIME's samples per second over several cases, explained as a sweep does."""
+    turns, explainers = Turns(), [EXPLAINERS["lime"]]
+    started = time.perf_counter()
+    with Pipeline(classifier.device, turns) as pipeline:
+        for _ in pipeline.run(
+            lambda case: prepare_case(case, explainers),
+            lambda item: explain_case(*item, explainers, classifier, config, probabilities, turns),
+            cases,
+        ):
+            pass
+    return len(cases) * config.lime_samples / (time.perf_counter() - started)
+
+
+def attack_rate(config: Config, classifier: Classifier, sources: Sequence[Source], target: int) -> float:
+    """Attack steps per second: attempts that cannot succeed, for as many steps as it takes."""
+    jobs = []
+    for source in sources:
+        rgb = photos.load(source, classifier.size).rgb
+        labels = segment(rgb, scale=config.scale, sigma=config.sigma, min_size=config.min_size)
+        jobs += [Job(f"{source.photo_id}-{r.rank}", source.photo_id, rgb, r) for r in largest(labels, 10)]
+    jobs = jobs[: config.batch]
+    settings = BIM(target=target, iterations=ATTACK_STEPS, patience=ATTACK_STEPS, confidence=1.1)
+    started = time.perf_counter()
+    done = list(attack(classifier, jobs, settings, batch=config.batch))
+    return sum(a.iterations + 1 for a in done) / (time.perf_counter() - started)
+
+
+def lime_task(config: Config, classifier: Classifier, probabilities: Probabilities, case: Case) -> Task:
+    """LIME's task for a case, as in a sweep."""
+    seed = seed_of(config.seed, case.case_id, "lime")
+    samples, batch = config.lime_samples, config.batch
+    return Task(classifier.network, case.rgb, case.target, seed, probabilities, lime_samples=samples, batch=batch)
+
+
+def ranked(task: Task) -> list[int]:
+    """LIME's positive superpixels, best first."""
+    found = lime.lime(task)
+    assert isinstance(found, Superpixels)
+    return list(found.ranked)
+
+
+def lime_stages(config: Config, classifier: Classifier, probabilities: Probabilities, case: Case) -> dict[str, float]:
+    """Seconds of one LIME case, stage by stage, one after another with nothing beside it."""
+    marks = [time.perf_counter()]
+    spent = 0.0
+
+    def timed(images: Tensor) -> Tensor:
+        nonlocal spent
+        started = time.perf_counter()
+        found = probabilities(images)
+        wait(classifier.device)
+        spent += time.perf_counter() - started
+        return found
+
+    task = lime_task(config, classifier, timed, case)
+    segments = lime.superpixels(task.rgb)
+    marks.append(time.perf_counter())
+    draws = lime.draw(task, int(segments.max()) + 1)
+    hidden = lime.hidden_image(task.rgb / 255.0, segments)
+    marks.append(time.perf_counter())
+    found = lime.sample_probabilities(task, draws, segments, hidden)
+    marks.append(time.perf_counter())
+    lime.fit(draws, found)
+    marks.append(time.perf_counter())
+    segmented, prepare, sample, fit = np.diff(marks).tolist()
+    return {"quickshift": segmented, "draws": prepare, "compose": sample - spent, "network": spent, "surrogate": fit}
