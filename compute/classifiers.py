@@ -145,6 +145,8 @@ class Recipe:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             body = self.build()
+            if untrained:
+                _calibrate(body, self.size)
         if weights is not None:
             load_weights(body, weights)
         elif not untrained:
@@ -310,6 +312,17 @@ def _digest(state: Mapping[str, Tensor]) -> str:
         digest.update(name.encode())
         digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
+
+
+@torch.no_grad()
+def _calibrate(network: nn.Module, size: int) -> None:
+    """Let batch normalisation see noise once: through random weights alone, all images get nearly the same logits."""
+    for module in network.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.momentum = None  # the plain average
+            module.reset_running_stats()
+    noise = torch.rand((8, 3, size, size), generator=torch.Generator().manual_seed(0))
+    network.train()((noise - 0.5) / 0.25)
 
 
 def _example(size: int) -> Tensor:

@@ -32,6 +32,6 @@ def test_bench_compares_with_the_limit_and_the_loop(monkeypatch: pytest.MonkeyPa
 
 
 def test_passes_are_timed_at_the_limit() -> None:
-    swept = Swept(seconds=9.0, stages={}, gradients=40, explained=3, attempts=[])
+    swept = Swept(seconds=9.0, stages={}, gradients=40, explained=3, attempts=[], entries={})
     found = swept.stages_at(Rates(forward=10, backward=4), Config(lime_samples=20))
     assert found == {"attack": 10, "lime": 6, "saliency": 0.75, "guided_backprop": 0.75}

@@ -29,10 +29,10 @@ class LoopItem:
 
 @dataclass(frozen=True)
 class LoopResult:
-    """Seconds by stage, and LIME's positive superpixels of each case, best first."""
+    """Seconds by stage, and by case LIME's positive superpixels, best first."""
 
     seconds: dict[str, float]
-    superpixels: list[list[int]]
+    superpixels: dict[str, list[int]]
 
 
 def run_loop(network: nn.Module, device: str, items: Sequence[LoopItem], settings: BIM, samples: int) -> LoopResult:
@@ -45,7 +45,7 @@ def run_loop(network: nn.Module, device: str, items: Sequence[LoopItem], setting
     lime_image.tqdm = lambda rows: rows  # its bar would scroll over the benchmark's
     network = network.eval().to(device)
     seconds = {"attack": 0.0, "lime": 0.0, "gradients": 0.0}
-    superpixels = []
+    superpixels: dict[str, list[int]] = {}
 
     def probabilities(batch: Any) -> Any:
         x = torch.from_numpy(np.asarray(batch)).permute(0, 3, 1, 2).float().to(device)
@@ -69,7 +69,7 @@ def run_loop(network: nn.Module, device: str, items: Sequence[LoopItem], setting
             num_samples=samples,
             random_seed=0,
         )
-        superpixels.append([int(s) for s, weight in found.local_exp[settings.target] if weight > 0])
+        superpixels[item.job.case_id] = [int(s) for s, weight in found.local_exp[settings.target] if weight > 0]
         explained = time.perf_counter()
         x = torch.from_numpy(item.adversarial).permute(2, 0, 1)[None].float().div(255).to(device).requires_grad_()
         Saliency(network).attribute(x, target=settings.target, abs=False)

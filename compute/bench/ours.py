@@ -3,7 +3,7 @@
 import dataclasses
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,11 +16,12 @@ from compute.classifiers import Classifier
 from compute.config import Config
 from compute.engine import Probabilities
 from compute.evaluate import Case, Turns, explain_case, prepare_case
-from compute.explainers import EXPLAINERS, Superpixels, Task, lime
+from compute.explainers import EXPLAINERS, Task, lime
 from compute.explainers.base import seed_of
 from compute.photos import Source
 from compute.pipeline import Pipeline
 from compute.regions import largest, segment
+from compute.scores import EntryMap, entry_of_superpixels
 from compute.store import Store
 from compute.sweep import finish, open_sweep
 
@@ -37,6 +38,7 @@ class Swept:
         gradients: images that its attacks took forward and backward.
         explained: cases that LIME and the gradient explainers explained.
         attempts: all of them, with the case where it succeeded.
+        entries: LIME's entry maps by case.
     """
 
     seconds: float
@@ -44,6 +46,7 @@ class Swept:
     gradients: int
     explained: int
     attempts: list[tuple[Job, Case | None]]
+    entries: dict[str, EntryMap]
 
     @property
     def cases(self) -> list[Case]:
@@ -73,7 +76,11 @@ def sweep(config: Config, classifier: Classifier, sources: Sequence[Source]) -> 
             gradients, explained = connection.execute(
                 "select (select sum(iterations + 1) from attempts), (select count(distinct case_id) from explanations)"
             ).fetchall()[0]
-        return Swept(seconds, dict(store.manifest["seconds"]), gradients, explained, _attempts(store, sources, config))
+            rows = connection.execute("select owner, png from images where kind = 'entry:lime'").fetchall()
+        entries = {case_id: photos.from_png(png) for case_id, png in rows}
+        return Swept(
+            seconds, dict(store.manifest["seconds"]), gradients, explained, _attempts(store, sources, config), entries
+        )
 
 
 def _attempts(store: Store, sources: Sequence[Source], config: Config) -> list[tuple[Job, Case | None]]:
@@ -122,18 +129,14 @@ def attack_rate(config: Config, classifier: Classifier, sources: Sequence[Source
     return sum(a.iterations + 1 for a in done) / (time.perf_counter() - started)
 
 
-def lime_task(config: Config, classifier: Classifier, probabilities: Probabilities, case: Case) -> Task:
-    """LIME's task for a case, as in a sweep."""
-    seed = seed_of(config.seed, case.case_id, "lime")
-    samples, batch = config.lime_samples, config.batch
-    return Task(classifier.network, case.rgb, case.target, seed, probabilities, lime_samples=samples, batch=batch)
-
-
-def ranked(task: Task) -> list[int]:
-    """LIME's positive superpixels, best first."""
-    found = lime.lime(task)
-    assert isinstance(found, Superpixels)
-    return list(found.ranked)
+def same_superpixels(swept: Swept, found: Mapping[str, Sequence[int]]) -> bool:
+    """Whether a sweep's LIME chose the same superpixels in the same order, up to the 20th, as `found` by case."""
+    return all(
+        np.array_equal(
+            swept.entries[case.case_id], entry_of_superpixels(lime.superpixels(case.rgb), found[case.case_id])
+        )
+        for case in swept.cases
+    )
 
 
 def lime_stages(config: Config, classifier: Classifier, probabilities: Probabilities, case: Case) -> dict[str, float]:
@@ -149,7 +152,9 @@ def lime_stages(config: Config, classifier: Classifier, probabilities: Probabili
         spent += time.perf_counter() - started
         return found
 
-    task = lime_task(config, classifier, timed, case)
+    seed = seed_of(config.seed, case.case_id, "lime")
+    samples, batch = config.lime_samples, config.batch
+    task = Task(classifier.network, case.rgb, case.target, seed, timed, lime_samples=samples, batch=batch)
     segments = lime.superpixels(task.rgb)
     marks.append(time.perf_counter())
     draws = lime.draw(task, int(segments.max()) + 1)

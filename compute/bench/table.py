@@ -32,7 +32,7 @@ def as_table(found: dict[str, Any]) -> RenderableType:
                 f"{found['speedup_over_loop']:.2f}x",
                 f"{found['loop_s']:.1f} s: {_seconds(found['loop_stages_s'])}",
             ),
-            ("same superpixels as lime's", "yes" if found["same_top_20"] else "no", "top 20, same draws"),
+            ("same superpixels as lime's", "yes" if found["same_superpixels"] else "no", "top 20, same draws"),
         ],
     )
     stages, at_limit = found["sweep_stages_s"], found["sweep_stages_at_limit_s"]
