@@ -5,8 +5,6 @@ To add one, write a function that returns a `Recipe` and decorate it with `@regi
 
 import copy
 import difflib
-import hashlib
-import urllib.error
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -22,6 +20,7 @@ from torchvision.models._meta import _IMAGENET_CATEGORIES
 
 from compute.errors import InputError
 from compute.fold import folded
+from compute.weights import digest, download, first_line, load_weights, read_weights
 
 
 class Normalised(nn.Module):
@@ -84,13 +83,13 @@ class Classifier:
         plain = copy.deepcopy(network).cpu()
         if mean is not None and std is not None:
             plain = Normalised(plain, mean, std)
-        digest = _digest(plain.state_dict())  # the normalisation with it: it decides the results as weights do
+        sha256 = digest(plain.state_dict())  # the normalisation with it: it decides the results as weights do
         frozen = folded(plain.eval().requires_grad_(False), example)
         frozen = frozen.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         with torch.inference_mode():
             outputs = int(frozen(example.to(device)).shape[1])
         names = tuple(classes) if classes is not None and len(classes) == outputs else tuple(map(str, range(outputs)))
-        return cls(name, frozen, size, names, digest)
+        return cls(name, frozen, size, names, sha256)
 
     @property
     def device(self) -> torch.device:
@@ -192,7 +191,7 @@ def _inception_v3() -> Recipe:
     """The paper's network: torchvision's, with IMAGENET1K_V1, which wants its own input transform."""
     build = partial(torchvision.models.inception_v3, weights=None, init_weights=False, transform_input=True)
     weights = torchvision.models.Inception_V3_Weights.IMAGENET1K_V1
-    return Recipe(build, lambda _: _download(weights, "inception_v3"), 299, *_IMAGENET)
+    return Recipe(build, lambda _: download(weights, "inception_v3"), 299, *_IMAGENET)
 
 
 def recipe(name: str) -> Recipe:
@@ -211,7 +210,7 @@ def recipe(name: str) -> Recipe:
         build = partial(torchvision.models.get_model, name, weights=None, **_ARGUMENTS.get(name, {}))
         preset = weights.transforms()
         size, mean, std = preset.crop_size[0], tuple(preset.mean), tuple(preset.std)
-        return Recipe(build, lambda _: _download(weights, name), size, mean, std)
+        return Recipe(build, lambda _: download(weights, name), size, mean, std)
     near = difflib.get_close_matches(name, [*CLASSIFIERS, *others], n=3)
     hint = f"did you mean {', '.join(near)}?" if near else "see `wolfspider list`; timm's are timm:NAME"
     raise InputError(f"--classifier {name}: unknown; {hint}")
@@ -246,72 +245,13 @@ def _timm(name: str) -> Recipe:
             return dict(timm.create_model(name, pretrained=True).state_dict())
         except Exception as error:  # the hub client raises many types when there is no network
             raise InputError(
-                f"--classifier timm:{name}: its weights cannot be downloaded ({_first_line(error)}); "
+                f"--classifier timm:{name}: its weights cannot be downloaded ({first_line(error)}); "
                 "give a file with --weights"
             ) from error
 
     config = timm.data.resolve_data_config({}, model=timm.create_model(name, pretrained=False))
     build = partial(timm.create_model, name, pretrained=False)
     return Recipe(build, trained, config["input_size"][-1], tuple(config["mean"]), tuple(config["std"]))
-
-
-def _download(weights: Any, name: str) -> Mapping[str, Tensor]:
-    """torchvision's weights from torch's cache, or from the network with a progress bar."""
-    try:
-        return dict(weights.get_state_dict(progress=True, check_hash=True, weights_only=True))
-    except (urllib.error.URLError, OSError) as error:
-        raise InputError(
-            f"--classifier {name}: its weights cannot be downloaded from {weights.url} ({_first_line(error)}); "
-            "download them elsewhere and give the file with --weights"
-        ) from error
-
-
-def read_weights(path: Path) -> dict[str, Tensor]:
-    """The tensors of a state dict, floating-point ones as float32. Nothing in the file is executed.
-
-    Raises:
-        InputError: no such file, or not a state dict.
-    """
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            content: Any = load_file(path)
-        else:
-            content = torch.load(path, weights_only=True, map_location="cpu")
-    except FileNotFoundError as error:
-        raise InputError(f"--weights {path}: no such file") from error
-    except Exception as error:  # unpicklers raise many types for damaged or hostile files
-        raise InputError(
-            f"--weights {path}: not a state dict that can be read safely ({_first_line(error)})"
-        ) from error
-    if isinstance(content, dict):
-        content = content.get("state_dict", content.get("model", content))
-    if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
-        raise InputError(f"--weights {path}: holds no state dict (names and tensors)")
-    return {k.removeprefix("module."): v.float() if v.is_floating_point() else v for k, v in content.items()}
-
-
-def load_weights(network: nn.Module, path: Path) -> None:
-    """Load a state dict from a file into a network; InputError where it belongs to another architecture."""
-    state, own = read_weights(path), network.state_dict()
-    missing = [k for k in own if k not in state and not k.startswith("AuxLogits.")]
-    unexpected = [k for k in state if k not in own]
-    misshapen = [k for k in own if k in state and own[k].shape != state[k].shape]
-    if missing or unexpected or misshapen:
-        parts = (("missing", missing), ("unknown", unexpected), ("of another shape", misshapen))
-        what = "; ".join(f"{len(names)} {kind} ({names[0]})" for kind, names in parts if names)
-        raise InputError(f"--weights {path}: weights of another architecture: {what}")
-    network.load_state_dict(state, strict=False)
-
-
-def _digest(state: Mapping[str, Tensor]) -> str:
-    """SHA-256 over names and values: the same for a network however its weights were stored."""
-    digest = hashlib.sha256()
-    for name, tensor in state.items():
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
 
 
 @torch.no_grad()
@@ -327,7 +267,3 @@ def _calibrate(network: nn.Module, size: int) -> None:
 
 def _example(size: int) -> Tensor:
     return torch.rand((2, 3, size, size), generator=torch.Generator().manual_seed(0))
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:160]

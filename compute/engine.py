@@ -20,8 +20,8 @@ Probabilities = Callable[[Tensor], Tensor]
 """(B, 3, H, W) in [0, 1] to (B, classes) float32 softmax probabilities, without gradients."""
 BATCH = {"cpu": 16, "cuda": 256}
 """Images per pass, by kind of device. Fixed: a size found by timing would make the counts depend on chance."""
-GROUP = {"cpu": 4, "cuda": 56}
-"""Photos whose attempts share batches."""
+GROUP = {"cpu": 8, "cuda": 56}
+"""Photos whose attempts share batches: the more, the fewer passes run half empty; an interruption costs a group."""
 FASTER = {"cpu": ("onnxruntime", 2_000), "cuda": ("compiled", 50_000)}
 """The engine that is faster than eager torch, by kind of device, and the LIME passes from which making it repays."""
 _AUTOCAST = {"bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -66,8 +66,10 @@ def ready(classifier: Classifier, config: Config, *, photos: int) -> tuple[Confi
     """The configuration as `resolved`, and the passes that it means; eager ones for a network that cannot be exported.
 
     Raises:
-        InputError: the engine was asked for by name, and the network cannot run on it.
+        InputError: the engine was asked for by name, and the network, or the device, cannot run it.
     """
+    if config.engine == "onnxruntime" and classifier.device.type != "cpu":
+        raise InputError("--engine onnxruntime: runs on a CPU only; give --device cpu, or another engine")
     chosen = resolved(config, classifier.device.type, photos=photos)
     try:
         return chosen, probabilities(classifier, chosen)
@@ -84,7 +86,10 @@ def tune() -> None:
 
     Convolutions allocate and free hundreds of megabytes a pass. glibc gives them back to the kernel each time, which
     then zeroes them page by page: half of the time, on two cores. One arena that keeps its memory avoids that.
+    oneDNN compiles each convolution anew for each batch size, and an attack meets all of them again and again as its
+    attempts finish; its cache is too small for that.
     """
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "4096")
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.benchmark = False
     if sys.platform == "linux":

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from compute.fold import TOLERANCE
+from compute.weights import first_line
 
 
 class NotExportable(Exception):
@@ -41,16 +42,17 @@ def exported(network: nn.Module, example: Tensor) -> Callable[[Tensor], Tensor]:
         assert program is not None
         model = program.model_proto.SerializeToString()
         session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        name = session.get_inputs()[0].name
+
+        def run(images: Tensor) -> Tensor:
+            return torch.from_numpy(session.run(None, {name: images.contiguous().numpy()})[0])
+
+        found = run(example)
     except Exception as error:  # exporters raise many types
-        raise NotExportable(f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:200]}") from error
-    name = session.get_inputs()[0].name
-
-    def run(images: Tensor) -> Tensor:
-        return torch.from_numpy(session.run(None, {name: images.contiguous().numpy()})[0])
-
+        raise NotExportable(f"{type(error).__name__}: {first_line(error)}") from error
     with torch.inference_mode():
         expected = network(example)
-    difference, largest = float((run(example) - expected).abs().max()), float(expected.abs().max())
+    difference, largest = float((found - expected).abs().max()), float(expected.abs().max())
     if not difference <= TOLERANCE * largest:
         raise NotExportable(f"its logits, of up to {largest:.1e}, differ by {difference:.1e}")
     return run

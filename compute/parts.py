@@ -4,6 +4,7 @@ A part is a directory of small Parquet files, written beside its place and moved
 whole or not at all. Any number of processes may write parts of one run; the manifest comes last.
 """
 
+import contextlib
 import json
 import os
 import shutil
@@ -81,7 +82,7 @@ class Parts:
         return list(pq.read_table(path).to_pylist()) if path.exists() else []
 
     def publish(self, names: Sequence[str], manifest: Mapping[str, Any]) -> dict[str, Any]:
-        """Join parts, in the order given, into the published tables; then the manifest, then drop the parts.
+        """Join parts, in the order given, into the published tables; then write the manifest.
 
         Memory holds one part at a time. Raises InputError if parts are missing.
         """
@@ -98,8 +99,14 @@ class Parts:
         tables = {table: self._join(table, names) for table in TABLES}
         whole = {**manifest, "seconds": {k: round(v, 3) for k, v in seconds.items()}, "tables": tables}
         _write_whole(self.root / MANIFEST, json.dumps(whole, indent=1).encode())
-        shutil.rmtree(self.folder)
         return whole
+
+    def discard(self) -> None:
+        """Drop the parts of a published store, all at once: whoever still joins them finds none, never one too few."""
+        with contextlib.suppress(OSError):
+            self.folder.rename(self.root / f".parts.{uuid.uuid4().hex[:8]}")
+        for retired in self.root.glob(".parts.*"):
+            shutil.rmtree(retired, ignore_errors=True)
 
     def _join(self, table: str, names: Iterable[str]) -> dict[str, Any]:
         draft = self.folder / f".{table}.{uuid.uuid4().hex[:8]}"  # among the parts, so that a crash leaves nothing

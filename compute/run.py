@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from compute.config import Config, digest
+from compute.errors import InputError
 from compute.parts import Parts
 from compute.schema import SCHEMA_VERSION
 from compute.store import MANIFEST, Store, open_store
@@ -82,5 +83,10 @@ def publish(root: str | Path) -> Store:
             for name in (attack_part(i), *map(explain_part, group))
         ]
         created = datetime.now(UTC).isoformat(timespec="seconds")
-        parts.publish(names, {"schema_version": SCHEMA_VERSION, "created": created, **run})
+        try:
+            parts.publish(names, {"schema_version": SCHEMA_VERSION, "created": created, **run})
+        except (OSError, InputError):
+            if not (parts.root / MANIFEST).exists():  # else another process was faster, with the same parts
+                raise
+    parts.discard()
     return open_store(root)

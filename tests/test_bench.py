@@ -2,17 +2,23 @@
 
 import json
 
+import numpy as np
 import pytest
 import tiny
 from rich.console import Console
 
 from compute import classifiers
+from compute.attack import Job
 from compute.bench import bench
 from compute.bench.limit import Rates
-from compute.bench.ours import Swept
+from compute.bench.ours import Swept, same_superpixels
 from compute.bench.table import as_table
 from compute.classifiers import Recipe
 from compute.config import Config
+from compute.evaluate import Case
+from compute.explainers.lime import superpixels
+from compute.regions import Region
+from compute.scores import entry_of_superpixels
 
 
 @pytest.mark.slow
@@ -35,3 +41,13 @@ def test_passes_are_timed_at_the_limit() -> None:
     swept = Swept(seconds=9.0, stages={}, gradients=40, explained=3, attempts=[], entries={})
     found = swept.stages_at(Rates(forward=10, backward=4), Config(lime_samples=20))
     assert found == {"attack": 10, "lime": 6, "saliency": 0.75, "guided_backprop": 0.75}
+
+
+def test_superpixels_in_another_order_are_noticed() -> None:
+    rgb = tiny.photo(3, tiny.SIZE, tiny.SIZE)
+    case = Case("a", "b", rgb, np.zeros(rgb.shape[:2], dtype=bool), 0)
+    job = Job("a", "b", rgb, Region(rank=1, segment=0, mask=case.region))
+    entries = {"a": entry_of_superpixels(superpixels(rgb), [0, 1, 2])}
+    swept = Swept(seconds=9.0, stages={}, gradients=40, explained=3, attempts=[(job, case)], entries=entries)
+    assert same_superpixels(swept, {"a": [0, 1, 2]})
+    assert not same_superpixels(swept, {"a": [0, 2, 1]})

@@ -16,8 +16,9 @@ import torchvision
 from torch import Tensor, nn
 
 from compute import classifiers, photos
-from compute.classifiers import Classifier, load, read_weights, recipe
+from compute.classifiers import Classifier, load, recipe
 from compute.errors import InputError
+from compute.weights import read_weights
 
 
 def predict(classifier: Classifier, images: Tensor) -> Tensor:

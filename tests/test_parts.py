@@ -55,6 +55,7 @@ def test_publishing_joins_in_the_order_given_and_adds_up(parts: Parts) -> None:
             "bytes": path.stat().st_size,
             "sha256": sha256_file(path),
         }
+    parts.discard()
     assert not parts.folder.exists()
     assert {p.name for p in parts.root.iterdir()} == {*(f"{t}.parquet" for t in TABLES), MANIFEST, "run.json"}
 
@@ -99,6 +100,7 @@ def test_a_full_disk_while_publishing_loses_no_part(parts: Parts, monkeypatch: p
     assert parts.done("a")
     assert not (parts.root / MANIFEST).exists()
     parts.publish(["a"], {})
+    parts.discard()
     assert {p.name for p in parts.root.iterdir()} == {*(f"{t}.parquet" for t in TABLES), MANIFEST, "run.json"}
     assert pq.read_metadata(parts.root / "scores.parquet").num_rows == 20
 
