@@ -3,10 +3,11 @@
 import json
 import os
 import signal
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import typer
 from rich.console import Console
@@ -14,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from compute.config import PROFILES, configure
-from compute.errors import InputError
+from compute.errors import InputError, Notice
 from compute.store import Store, open_store
 
 app = typer.Typer(
@@ -263,9 +264,28 @@ def _bars() -> Iterator[Any]:
         yield advance
 
 
+_plainly = warnings.showwarning
+
+
+def _shown(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Notices in one line, other warnings as Python shows them."""
+    if issubclass(category, Notice):
+        err.print(f"wolfspider: {message}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+    else:
+        _plainly(message, category, filename, lineno, file, line)
+
+
 def main() -> None:
     """Run the command; errors that users are meant to read end it with status 2, Ctrl-C with 130."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    warnings.showwarning = _shown
     try:
         app(standalone_mode=True)
     except InputError as error:

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from compute.classifiers import Classifier
 from compute.config import Config
-from compute.errors import InputError
+from compute.errors import InputError, Notice
 from compute.export import NotExportable, exported
 
 Probabilities = Callable[[Tensor], Tensor]
@@ -76,7 +76,8 @@ def ready(classifier: Classifier, config: Config, *, photos: int) -> tuple[Confi
     except NotExportable as error:
         if config.engine != "auto":
             raise InputError(f"--engine {config.engine}: {classifier.name} cannot run on it ({error})") from error
-        warnings.warn(f"{classifier.name} runs on eager torch: ONNX Runtime cannot run it ({error})", stacklevel=2)
+        slower = f"{classifier.name} runs on eager torch, which is slower: ONNX Runtime cannot run it ({error})"
+        warnings.warn(slower, Notice, stacklevel=2)
         chosen = dataclasses.replace(chosen, engine="eager")
         return chosen, probabilities(classifier, chosen)
 

@@ -12,7 +12,7 @@ from torch import nn
 from compute import engine
 from compute.classifiers import Classifier
 from compute.config import Config
-from compute.errors import InputError
+from compute.errors import InputError, Notice
 from compute.explainers import Superpixels
 from compute.explainers.lime import lime
 
@@ -99,7 +99,7 @@ class _Random(nn.Module):
 @pytest.mark.parametrize("network", [_Branching(), _Random()])
 def test_a_network_that_cannot_be_exported_runs_eagerly(network: nn.Module) -> None:
     known = Classifier.of(nn.Sequential(nn.Conv2d(3, 3, 1), network), size=8, name="odd")
-    with pytest.warns(UserWarning, match="odd runs on eager torch"):
+    with pytest.warns(Notice, match="odd runs on eager torch"):
         config, probabilities = engine.ready(known, Config(), photos=10)
     assert config.engine == "eager"
     assert probabilities(torch.rand(2, 3, 8, 8)).shape == (2, 3)
