@@ -1,11 +1,14 @@
 """How passes run on this machine: device, batch, memory, and the fastest network for LIME's forward passes."""
 
+import contextlib
 import ctypes
 import dataclasses
 import os
+import platform
 import sys
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -47,6 +50,16 @@ def device_of(name: str) -> torch.device:
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise InputError(f"--device {name}: this machine has {torch.cuda.device_count()} CUDA device(s)")
     return device
+
+
+def device_name(device: torch.device) -> str:
+    """The model of a GPU, or of the processor."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    with contextlib.suppress(OSError, StopIteration):  # Linux: elsewhere, and on some boards, there is no such line
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+        return next(line for line in lines if line.startswith("model name")).partition(":")[2].strip()
+    return platform.processor() or platform.machine()
 
 
 def resolved(config: Config, device: str, *, photos: int) -> Config:

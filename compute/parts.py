@@ -39,9 +39,9 @@ class Parts:
             InputError: the folder cannot be written, holds something else, or another configuration or environment.
         """
         try:
-            (self.root if (self.root / MANIFEST).exists() else self.folder).mkdir(parents=True, exist_ok=True)
-            if not (self.root / RUN).exists():
-                if (self.root / MANIFEST).exists():
+            (self.root if self.published() else self.folder).mkdir(parents=True, exist_ok=True)
+            if not self.begun():
+                if self.published():
                     raise InputError(f"{self.root}: holds a store without its {RUN}; choose another --out")
                 _write_whole(self.root / RUN, json.dumps(run, indent=1).encode())
         except OSError as error:
@@ -51,11 +51,20 @@ class Parts:
             if before.get(key) != run[key]:
                 raise InputError(f"--out {self.root}: holds {_difference(before, run)}; choose another --out")
 
+    def begun(self) -> bool:
+        """Whether a run has claimed the folder."""
+        return (self.root / RUN).exists()
+
+    def published(self) -> bool:
+        """Whether the folder holds a published store."""
+        return (self.root / MANIFEST).exists()
+
     def run(self) -> dict[str, Any]:
         """What `begin` wrote."""
         try:
-            return dict(json.loads((self.root / RUN).read_text(encoding="utf-8")))
-        except (OSError, ValueError) as error:
+            found = json.loads((self.root / RUN).read_text(encoding="utf-8"))
+            return {**found, "config": dict(found["config"])}
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(f"{self.root}: no sweep was started here ({RUN}: {error})") from error
 
     def done(self, name: str) -> bool:

@@ -16,7 +16,7 @@ from compute.config import Config, digest
 from compute.errors import InputError
 from compute.parts import Parts
 from compute.schema import SCHEMA_VERSION
-from compute.store import MANIFEST, Store, open_store
+from compute.store import Store, open_store
 
 _PACKAGES = (
     *("wolfspider", "torch", "torchvision", "onnxruntime", "timm"),
@@ -75,7 +75,7 @@ def publish(root: str | Path) -> Store:
         InputError: no sweep was started there, or parts are missing.
     """
     parts = Parts(Path(root))
-    if not (parts.root / MANIFEST).exists():
+    if not parts.published():
         run = parts.run()
         names = [
             name
@@ -86,7 +86,7 @@ def publish(root: str | Path) -> Store:
         try:
             parts.publish(names, {"schema_version": SCHEMA_VERSION, "created": created, **run})
         except (OSError, InputError):
-            if not (parts.root / MANIFEST).exists():  # else another process was faster, with the same parts
+            if not parts.published():  # else another process was faster, with the same parts
                 raise
     parts.discard()
     return open_store(root)

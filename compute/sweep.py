@@ -4,7 +4,7 @@ Attempts of `group` photos share batches, so a group is the unit of attacking; t
 are parts: finished ones are found again by an interrupted, resumed or sharded sweep.
 """
 
-import platform
+import dataclasses
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ from compute.pipeline import Pipeline
 from compute.regions import largest, segment
 from compute.rows import attempt_row, failure_row, photo_row
 from compute.run import attack_part, explain_part, groups, publish, record
-from compute.store import MANIFEST, Store
+from compute.store import Store
 
 _Item = tuple[str, Case | None, int]
 """Photo, one of its cases (None where it has none), and how many there are."""
@@ -38,7 +38,10 @@ Progress = Callable[[str, float, int], None]
 
 @dataclass(frozen=True)
 class Sweep:
-    """A sweep that has been checked and can run: `open_sweep` makes one."""
+    """A sweep that has been checked and can run: `open_sweep` makes one.
+
+    `probabilities` are LIME's passes; None where the sweep is finished, so that none are needed.
+    """
 
     config: Config
     classifier: Classifier
@@ -47,7 +50,7 @@ class Sweep:
     sources: dict[str, Source]
     passed_over: tuple[tuple[str, str], ...]
     parts: Parts
-    probabilities: Probabilities
+    probabilities: Probabilities | None
 
 
 def open_sweep(
@@ -71,8 +74,14 @@ def open_sweep(
     if classifier is None:
         classifier = classifiers.load(config.classifier, weights=config.weights, device=device)
     target = classifier.index_of(config.target)
-    config, probabilities = engine.ready(classifier, config, photos=len(by_id))
     parts = Parts(Path(config.out))
+    if config.engine == "auto" and parts.begun():
+        config = dataclasses.replace(config, engine=parts.run()["config"].get("engine", "auto"))
+    probabilities: Probabilities | None = None
+    if parts.published():
+        config = engine.resolved(config, device.type, photos=len(by_id))
+    else:
+        config, probabilities = engine.ready(classifier, config, photos=len(by_id))
     parts.begin(
         record(
             config,
@@ -85,7 +94,7 @@ def open_sweep(
             },
             target={"index": target, "name": classifier.classes[target]},
             explainers=[{"name": e.name, "baseline": e.baseline, "code": e.code} for e in explainers],
-            device={"kind": device.type, "name": _device_name(device)},
+            device={"kind": device.type, "name": engine.device_name(device)},
         )
     )
     return Sweep(config, classifier, explainers, target, by_id, tuple(passed), parts, probabilities)
@@ -120,8 +129,8 @@ def run_sweep(
 def finish(opened: Sweep, *, shard: tuple[int, int] = (1, 1), progress: Progress | None = None) -> Store | None:
     """Run what is left of a sweep that has been opened; see `run_sweep`."""
     try:
-        if not (opened.parts.root / MANIFEST).exists():
-            _run(opened, shard, progress or (lambda stage, done, total: None))
+        if opened.probabilities is not None:
+            _run(opened, opened.probabilities, shard, progress or (lambda stage, done, total: None))
         return publish(opened.parts.root) if shard[1] == 1 else None
     except OSError as error:
         raise InputError(
@@ -130,10 +139,10 @@ def finish(opened: Sweep, *, shard: tuple[int, int] = (1, 1), progress: Progress
         ) from error
 
 
-def _run(opened: Sweep, shard: tuple[int, int], progress: Progress) -> None:
+def _run(opened: Sweep, passes: Probabilities, shard: tuple[int, int], progress: Progress) -> None:
     """Do the groups of a shard that are not done yet."""
     turns = Turns()
-    probabilities = turns.stoppable(opened.probabilities)
+    probabilities = turns.stoppable(passes)
     every = enumerate(groups(list(opened.sources), opened.config.group))
     mine = [(i, group) for i, group in every if i % shard[1] == shard[0] - 1]
     counted = _Counted(progress, sum(len(group) for _, group in mine))
@@ -258,9 +267,3 @@ def _together(explained: Sequence[Explained]) -> tuple[Rows, dict[str, float]]:
         for stage, value in one.seconds.items():
             seconds[stage] = seconds.get(stage, 0.0) + value
     return {table: [row for one in explained for row in one.rows[table]] for table in tables}, seconds
-
-
-def _device_name(device: torch.device) -> str:
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return platform.processor() or platform.machine()

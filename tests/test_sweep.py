@@ -19,7 +19,7 @@ import tiny
 from PIL import Image
 from torch import nn
 
-from compute import classifiers, open_store
+from compute import classifiers, engine, open_store
 from compute import parts as parts_module
 from compute.attack import Attempt
 from compute.errors import InputError
@@ -191,9 +191,18 @@ def test_a_finished_sweep_has_nothing_to_do(store: Store, tmp_path: Path, monkey
         raise AssertionError("attacked again")
 
     monkeypatch.setattr("compute.sweep.attack", never)
+    monkeypatch.setattr("compute.engine.probabilities", never)
     again = tiny.published(tmp_path)
     assert again.manifest == first.manifest
     assert {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir() if path.is_file()} == before
+
+
+def test_a_sweep_goes_on_with_the_engine_it_began_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tiny.sweep(tmp_path, shard=(1, 2))
+    monkeypatch.setattr(engine, "FASTER", {"cpu": ("compiled", 0)})  # what a newer version might choose
+    assert tiny.published(tmp_path).manifest["config"]["engine"] == "eager"
+    with pytest.raises(InputError, match="engine: 'eager' there, 'compiled' now"):
+        tiny.sweep(tmp_path, engine="compiled")
 
 
 def test_another_configuration_is_refused_in_words(store: Store, tmp_path: Path) -> None:
