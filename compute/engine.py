@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -102,10 +103,13 @@ def tune() -> None:
     then zeroes them page by page: half of the time, on two cores. One arena that keeps its memory avoids that.
     oneDNN compiles each convolution anew for each batch size, and an attack meets all of them again and again as its
     attempts finish; its cache is too small for that.
+    NumPy's matrices are small here, and the idle threads of their products would spin on into the next passes; on one
+    thread, surrogates do not depend on the number of cores either.
     """
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "4096")
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.benchmark = False
+    threadpool_limits(1, user_api="blas")
     if sys.platform == "linux":
         mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
         if mallopt is not None:
@@ -121,9 +125,9 @@ def explaining_threads(device: torch.device) -> int:
     return min(os.cpu_count() or 1, 8) if device.type == "cuda" else 0
 
 
-def preparing_threads(device: torch.device) -> int:
-    """Threads that segment ahead of the network."""
-    return os.cpu_count() or 1 if device.type == "cuda" else 1
+def preparing_threads() -> int:
+    """Threads that segment."""
+    return os.cpu_count() or 1
 
 
 def probabilities(classifier: Classifier, config: Config) -> Probabilities:
@@ -132,22 +136,18 @@ def probabilities(classifier: Classifier, config: Config) -> Probabilities:
     Raises:
         NotExportable: the engine is onnxruntime, and the network cannot run there.
     """
-    network, dtype = _logits(classifier, config), _AUTOCAST.get(config.precision)
+    if config.engine == "onnxruntime":
+        return exported(classifier.network, classifier.example())
+    network: Callable[[Tensor], Tensor] = classifier.network
+    if config.engine == "compiled":
+        network = _compiled(classifier.network, config.batch)
+    dtype = _AUTOCAST.get(config.precision)
 
     def run(images: Tensor) -> Tensor:
         with torch.inference_mode(), torch.autocast(classifier.device.type, dtype, enabled=dtype is not None):
             return network(images).float().softmax(dim=1)
 
     return run
-
-
-def _logits(classifier: Classifier, config: Config) -> Callable[[Tensor], Tensor]:
-    """The network in its engine."""
-    if config.engine == "onnxruntime":
-        return exported(classifier.network, classifier.example())
-    if config.engine == "compiled":
-        return _compiled(classifier.network, config.batch)
-    return classifier.network
 
 
 def _compiled(network: nn.Module, batch: int) -> Callable[[Tensor], Tensor]:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -85,19 +85,27 @@ class Turns(AbstractContextManager["Turns"]):
         return guarded
 
 
-def prepare_case(case: Case, explainers: Sequence[Explainer]) -> dict[str, Any]:
+class Prepared(NamedTuple):
+    """What an explainer's `prepare` returned, and the seconds it took."""
+
+    value: Any = None
+    seconds: float = 0.0
+
+
+def prepare_case(case: Case, explainers: Sequence[Explainer]) -> dict[str, Prepared]:
     """What explainers want to know beforehand, by name; the explainer itself will meet whatever goes wrong here."""
     found = {}
     for explainer in explainers:
         if explainer.prepare is not None:
+            started = time.perf_counter()
             with contextlib.suppress(Exception):
-                found[explainer.name] = explainer.prepare(case.rgb)
+                found[explainer.name] = Prepared(explainer.prepare(case.rgb), time.perf_counter() - started)
     return found
 
 
 def explain_case(
     case: Case,
-    prepared: Mapping[str, Any],
+    prepared: Mapping[str, Prepared],
     explainers: Sequence[Explainer],
     classifier: Classifier,
     config: Config,
@@ -113,7 +121,8 @@ def explain_case(
     seconds: dict[str, float] = {}
     sizes = scores.scheduled_sizes(case.region.size)
     for explainer in sorted(explainers, key=lambda e: e.name != "lime"):
-        started, waited = time.perf_counter(), turns.waited
+        beforehand = prepared.get(explainer.name, Prepared())
+        started, waited = time.perf_counter() - beforehand.seconds, turns.waited
         task = Task(
             network=classifier.network,
             rgb=case.rgb,
@@ -123,7 +132,7 @@ def explain_case(
             lime_samples=config.lime_samples,
             batch=config.batch,
             exclusive=turns,
-            prepared=prepared.get(explainer.name),
+            prepared=beforehand.value,
         )
         try:
             found = explainer.explain(task)

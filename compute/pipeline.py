@@ -1,8 +1,9 @@
-"""Cases on their way through preparation and explanation, so that the network need not wait for either."""
+"""Cases on their way through preparation and explanation, so that the network waits as little as it can for either."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -17,7 +18,10 @@ R = TypeVar("R")
 
 
 class Pipeline:
-    """Prepares items ahead in threads of their own and explains them: on a CPU in the main thread, on a GPU in several.
+    """Prepares items in threads of their own and explains them.
+
+    On a GPU both go on at once. On a CPU they take turns, and one item is explained at a time, in the main thread:
+    whatever runs beside the network's passes costs them more than its own time.
 
     Leaving it by an exception stops what is under way.
     """
@@ -25,9 +29,7 @@ class Pipeline:
     def __init__(self, device: torch.device, turns: Turns) -> None:
         self._turns = turns
         self._explaining = engine.explaining_threads(device)
-        self._pools = [ThreadPoolExecutor(engine.preparing_threads(device))]
-        if self._explaining:
-            self._pools.append(ThreadPoolExecutor(self._explaining))
+        self._pools = [ThreadPoolExecutor(max(n, 1)) for n in (engine.preparing_threads(), self._explaining)]
 
     def __enter__(self) -> "Pipeline":
         """Nothing runs before `run`."""
@@ -48,9 +50,18 @@ class Pipeline:
         def pair(item: T) -> tuple[T, P]:
             return item, prepare(item)
 
-        first, depth = self._pools[0], 2 + 2 * self._explaining
-        prepared = ahead(pair, items, first, depth=depth)
-        return ahead(explain, prepared, self._pools[1], depth=depth) if self._explaining else map(explain, prepared)
+        preparing, explaining = self._pools
+        if not self._explaining:
+            return map(explain, in_turn(pair, items, preparing, size=engine.preparing_threads()))
+        depth = 2 + 2 * self._explaining
+        return ahead(explain, ahead(pair, items, preparing, depth=depth), explaining, depth=depth)
+
+
+def in_turn(function: Callable[[T], R], items: Iterable[T], pool: ThreadPoolExecutor, *, size: int) -> Iterator[R]:
+    """`map(function, items)` in order, `size` items at a time in the pool; between them, nothing is under way there."""
+    rest = iter(items)
+    while some := list(islice(rest, size)):
+        yield from list(pool.map(function, some))
 
 
 def ahead(function: Callable[[T], R], items: Iterable[T], pool: ThreadPoolExecutor, *, depth: int) -> Iterator[R]:

@@ -20,7 +20,7 @@ from compute.classifiers import Classifier
 from compute.config import Config
 from compute.engine import Probabilities
 from compute.errors import InputError
-from compute.evaluate import Case, Explained, Turns, explain_case, prepare_case
+from compute.evaluate import Case, Explained, Prepared, Turns, explain_case, prepare_case
 from compute.explainers import Explainer, resolve
 from compute.parts import Parts, Rows
 from compute.photos import Photo, PhotoError, Source
@@ -164,7 +164,7 @@ def _run(opened: Sweep, passes: Probabilities, shard: tuple[int, int], progress:
     none: list[Case | None] = [None]
     items = ((p, case, len(cases)) for p, cases in unexplained() for case in cases or none)
 
-    def explain(item: tuple[_Item, dict[str, Any]]) -> tuple[str, Explained | None, int]:
+    def explain(item: tuple[_Item, dict[str, Prepared]]) -> tuple[str, Explained | None, int]:
         (photo_id, case, cases), prepared = item
         if case is None:
             return photo_id, None, cases

@@ -1,10 +1,12 @@
 """Whole sweeps: what they store, that they go on from anywhere, and that nothing but the configuration decides."""
 
+import dataclasses
 import errno
 import multiprocessing
 import os
 import signal
 import sys
+import time
 import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,7 +27,7 @@ from compute.attack import Attempt
 from compute.errors import InputError
 from compute.explainers import EXPLAINERS, Explainer, Superpixels, Task
 from compute.parts import Parts
-from compute.pipeline import ahead
+from compute.pipeline import ahead, in_turn
 from compute.run import publish
 from compute.store import Store
 from compute.sweep import run_sweep
@@ -491,6 +493,30 @@ def test_progress_is_counted_in_photos(tmp_path: Path) -> None:
     for done in seen.values():
         assert done == sorted(done)
         assert done[-1] == pytest.approx(5)
+
+
+def test_seconds_of_an_explanation_include_what_it_prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = dataclasses.replace(EXPLAINERS["random"], prepare=lambda rgb: time.sleep(0.05))
+    monkeypatch.setitem(EXPLAINERS, "random", slow)
+    store = tiny.published(tmp_path, 2, explainers=("random",))
+    (least,) = select(store, "select min(seconds) from explanations")[0]
+    assert least >= 0.05
+
+
+def test_work_in_turn_keeps_its_order_and_leaves_nothing_under_way() -> None:
+    under_way = []
+
+    def work(x: int) -> int:
+        under_way.append(x)
+        time.sleep(0.001 * (x % 3))
+        under_way.remove(x)
+        return x * x
+
+    with ThreadPoolExecutor(3) as pool:
+        for i, result in enumerate(in_turn(work, range(10), pool, size=3)):
+            assert result == i * i
+            assert not under_way
+    assert i == 9
 
 
 def test_work_ahead_keeps_its_order_and_its_depth() -> None:

@@ -34,7 +34,7 @@ class Task:
         probabilities: (B, 3, H, W) to (B, classes) softmax probabilities without gradients, on the fastest path.
         batch: images per forward pass for explainers that need many.
         exclusive: held while the network runs, so that explainers of several cases can overlap on their other work.
-        prepared: what the explainer's `prepare` returned, computed ahead beside the network; None without one.
+        prepared: what the explainer's `prepare` returned, in another thread; None without one.
     """
 
     network: nn.Module
@@ -91,7 +91,7 @@ class Explainer:
         name: as in the store.
         explain: from a `Task` to an explanation.
         baseline: scored, but not ranked.
-        prepare: from the image, (H, W, 3) uint8, to `Task.prepared`; runs ahead in another thread, without torch.
+        prepare: from the image, (H, W, 3) uint8, to `Task.prepared`; runs beforehand in another thread, without torch.
         code: SHA-256 of the file of an explainer from outside.
     """
 
