@@ -4,7 +4,7 @@ x' = clip(x - alpha * M * sign(grad CE(f(x), target))). The step is a whole numb
 8-bit image: what the network saw when the attack succeeded is, bit for bit, what is stored, shown and explained.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, fields
 from typing import Any
@@ -94,28 +94,27 @@ def attack(
     waiting = iter(jobs)
     running: list[_Running] = []
     x = torch.empty((0, 3, classifier.size, classifier.size), dtype=torch.uint8, device=classifier.device)
-    clean, mask = x, x[:, :1].bool()
+    lowest = highest = x
     while True:
         fresh = [job for _, job in zip(range(batch - len(running)), waiting, strict=False)]
         if fresh:
             running += [_Running(job) for job in fresh]
-            new = _stack([job.rgb for job in fresh], classifier.device)
-            masks = torch.from_numpy(np.stack([job.region.mask for job in fresh])).to(classifier.device)[:, None]
-            x, clean, mask = torch.cat([x, new]), torch.cat([clean, new]), torch.cat([mask, masks])
+            bounded = [(job.rgb, *_bounds(job, settings.budget)) for job in fresh]
+            new = (_stack(images, classifier.device) for images in zip(*bounded, strict=True))
+            x, lowest, highest = map(torch.cat, zip((x, lowest, highest), new, strict=True))
         if not running:
             return
         with held:
             logits, gradient = _forward_backward(classifier, x, settings.target)
             outcomes = _judge(running, logits, settings)
-        moved = torch.where(mask, gradient.sign(), 0).mul_(settings.step).add_(x)
-        lowest, highest = (clean.int() - settings.budget).clamp(min=0), (clean.int() + settings.budget).clamp(max=255)
-        stepped = moved.clamp_(lowest, highest).to(torch.uint8)
         for i, outcome in enumerate(outcomes):
             if outcome:
                 yield _finish(running[i], outcome, x[i], logits[i], settings.target)
+        x = gradient.sign().to(torch.int16).mul_(settings.step).add_(x).clamp_(lowest, highest).to(torch.uint8)
         going = [i for i, outcome in enumerate(outcomes) if not outcome]
-        x, clean, mask = stepped[going], clean[going], mask[going]
-        running = [running[i] for i in going]
+        if len(going) < len(running):
+            x, lowest, highest = x[going], lowest[going], highest[going]
+            running = [running[i] for i in going]
         for state in running:
             state.steps += 1
 
@@ -158,6 +157,13 @@ def _finish(state: _Running, outcome: str, x: Tensor, logits: Tensor, target: in
     return Attempt(state.job, outcome, state.steps, rgb, state.clean, float(p[target]), index, float(p[index]))
 
 
-def _stack(images: list[npt.NDArray[np.uint8]], device: torch.device) -> Tensor:
+def _bounds(job: Job, budget: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+    """Least and greatest value of every pixel, (H, W, 3); outside the region both are the photo's own."""
+    rgb, inside = job.rgb.astype(np.int16), job.region.mask[..., None]
+    least, greatest = np.maximum(rgb - budget, 0), np.minimum(rgb + budget, 255)
+    return np.where(inside, least, rgb).astype(np.uint8), np.where(inside, greatest, rgb).astype(np.uint8)
+
+
+def _stack(images: Sequence[npt.NDArray[np.uint8]], device: torch.device) -> Tensor:
     """(B, 3, H, W) uint8 on the device."""
     return torch.from_numpy(np.stack(images)).to(device).permute(0, 3, 1, 2)

@@ -94,7 +94,7 @@ class Classifier:
     @property
     def device(self) -> torch.device:
         """Where the network lives."""
-        return next(chain(self.network.parameters(), self.network.buffers())).device
+        return next(chain(self.network.parameters(), self.network.buffers()), torch.empty(0)).device
 
     def example(self) -> Tensor:
         """(2, 3, size, size) on the network's device: noise to compare ways to run the network at."""

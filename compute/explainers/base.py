@@ -50,7 +50,7 @@ class Task:
     @property
     def device(self) -> torch.device:
         """Where the network lives."""
-        return next(chain(self.network.parameters(), self.network.buffers())).device
+        return next(chain(self.network.parameters(), self.network.buffers()), torch.empty(0)).device
 
     @property
     def image(self) -> Tensor:
