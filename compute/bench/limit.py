@@ -17,6 +17,8 @@ from compute.config import Config
 
 CANDIDATES = {"cpu": (4, 8, 16, 32), "cuda": (64, 128, 256, 512)}
 """Batch sizes to try, by kind of device."""
+GLANCE, LOOK = 0.5, 3.0
+"""Seconds of passes by which the best are chosen, and by which they are measured beside what takes long itself."""
 Run = Callable[[Tensor], Tensor]
 
 
@@ -37,15 +39,14 @@ class Limit:
         backward: likewise, forward with backward.
     """
 
-    classifier: Classifier
-    runs: dict[str, tuple[Run, int]]
+    runs: dict[str, tuple[Run, Tensor]]
     rates: dict[str, float]
     forward: str
     backward: str
 
     def now(self) -> Rates:
         """The best rates, measured again: machines drift, and a ratio needs both of its sides at one time."""
-        return Rates(*(_rate(*self.runs[name], self.classifier) for name in (self.forward, self.backward)))
+        return Rates(*(_rate(*self.runs[name], LOOK) for name in (self.forward, self.backward)))
 
 
 def limit(classifier: Classifier, config: Config, rounds: int) -> Limit:
@@ -56,20 +57,23 @@ def limit(classifier: Classifier, config: Config, rounds: int) -> Limit:
     def made(name: str, batch: int) -> Run:
         return engine.probabilities(classifier, dataclasses.replace(config, engine=name, batch=batch))
 
-    runs: dict[str, tuple[Run, int]] = {}
+    runs: dict[str, tuple[Run, Tensor]] = {}
     for b in batches:
+        x = torch.rand(b, 3, classifier.size, classifier.size, device=classifier.device)
+        nhwc = x.contiguous(memory_format=torch.channels_last)
         for name in sorted({"eager", config.engine}):
-            # Only a compiled network is made for one batch size.
-            runs[f"forward, {name}, {b}"] = (made(name, b if name == "compiled" else batches[-1]), b)
-        runs[f"forward and backward, {b}"] = (_gradient(classifier), b)
+            # Only a compiled network is made for one batch size; only ONNX Runtime's layout is not channels-last.
+            passes = made(name, b if name == "compiled" else batches[-1])
+            runs[f"forward, {name}, {b}"] = (passes, x if name == "onnxruntime" else nhwc)
+        runs[f"forward and backward, {b}"] = (_gradient(classifier), nhwc)
     found: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(rounds):
         for name, run in runs.items():
-            found[name].append(_rate(*run, classifier))
+            found[name].append(_rate(*run, GLANCE))
     rates = {name: statistics.median(values) for name, values in found.items()}
     backward = {name for name in rates if name.startswith("forward and backward")}
     best = [max(names, key=rates.__getitem__) for names in (rates.keys() - backward, backward)]
-    return Limit(classifier, runs, rates, *best)
+    return Limit(runs, rates, *best)
 
 
 def _gradient(classifier: Classifier) -> Run:
@@ -80,17 +84,15 @@ def _gradient(classifier: Classifier) -> Run:
     return run
 
 
-def _rate(run: Run, batch: int, classifier: Classifier) -> float:
-    """Images per second over at least half a second, after one pass to warm up."""
-    x = torch.rand(batch, 3, classifier.size, classifier.size, device=classifier.device)
-    x = x.contiguous(memory_format=torch.channels_last)
+def _rate(run: Run, x: Tensor, seconds: float) -> float:
+    """Images per second over at least so many seconds, after one pass to warm up."""
     run(x)
-    wait(classifier.device)
+    wait(x.device)
     started, images = time.perf_counter(), 0
-    while time.perf_counter() - started < 0.5:
+    while time.perf_counter() - started < seconds:
         run(x)
-        wait(classifier.device)
-        images += batch
+        wait(x.device)
+        images += len(x)
     return images / (time.perf_counter() - started)
 
 
