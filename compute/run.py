@@ -20,7 +20,7 @@ from compute.store import Store, open_store
 
 _PACKAGES = (
     *("wolfspider", "torch", "torchvision", "onnxruntime", "timm"),
-    *("scikit-image", "scikit-learn", "lime", "numpy", "pillow"),
+    *("scikit-image", "scikit-learn", "scipy", "lime", "numpy", "pillow"),
 )
 
 

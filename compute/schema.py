@@ -68,11 +68,7 @@ TABLES: dict[str, pa.Schema] = {
         [
             _field("case_id", _TEXT, "case"),
             _field("explainer", _TEXT, "explainer"),
-            _field(
-                "seconds",
-                _REAL,
-                "wall time of explaining, preparing included, waiting for the network not",
-            ),
+            _field("seconds", _REAL, "wall time of explaining, preparing included, waiting for the network not"),
             _field("diagnostics", _TEXT, "the explainer's own figures, a JSON object (LIME: r2, superpixels, weights)"),
         ]
     ),

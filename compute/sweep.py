@@ -129,7 +129,7 @@ def run_sweep(
 def finish(opened: Sweep, *, shard: tuple[int, int] = (1, 1), progress: Progress | None = None) -> Store | None:
     """Run what is left of a sweep that has been opened; see `run_sweep`."""
     try:
-        if opened.probabilities is not None:
+        if opened.probabilities is not None and not opened.parts.published():  # by another process meanwhile
             _run(opened, opened.probabilities, shard, progress or (lambda stage, done, total: None))
         return publish(opened.parts.root) if shard[1] == 1 else None
     except OSError as error:
