@@ -21,7 +21,7 @@ class Pipeline:
     """Prepares items in threads of their own and explains them.
 
     On a GPU both go on at once. On a CPU they take turns, and one item is explained at a time, in the main thread:
-    whatever runs beside the network's passes costs them more than its own time.
+    beside the network's passes, which take every core, preparing would cost more time than between them.
 
     Leaving it by an exception stops what is under way.
     """

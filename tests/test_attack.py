@@ -167,18 +167,3 @@ def test_the_network_is_left_as_it_was(classifier: Classifier) -> None:
     assert all(torch.equal(after[name], value) for name, value in before.items())
     assert not classifier.network.training
     assert all(p.grad is None and not p.requires_grad for p in classifier.network.parameters())
-
-
-class _Undefined(nn.Module):
-    """Its logits are finite; their gradients are not."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        means: Tensor = x.mean(dim=(2, 3)) * torch.arange(1.0, 4.0)
-        return means + (x - x).sqrt().sum(dim=(1, 2, 3))[:, None]
-
-
-def test_undefined_gradients_change_nothing_outside_the_region() -> None:
-    undefined = Classifier.of(_Undefined(), size=tiny.SIZE, name="undefined")
-    for attempt in attack(undefined, jobs(3), BIM(target=0, iterations=3, patience=9)):
-        assert attempt.iterations == 3
-        assert np.array_equal(attempt.rgb[~attempt.job.region.mask], attempt.job.rgb[~attempt.job.region.mask])

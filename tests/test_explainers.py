@@ -9,6 +9,7 @@ import pytest
 import tiny
 import torch
 from captum.attr import Saliency
+from torch import Tensor, nn
 
 from compute import scores
 from compute.classifiers import Classifier
@@ -161,3 +162,18 @@ def test_seeds_differ_by_any_part_and_by_nothing_else() -> None:
     assert len({seed_of(*p) for p in parts}) == len(parts)
     assert seed_of(0, "a") == seed_of("0", "a")
     assert all(0 <= seed_of(i) < 2**32 for i in range(100))
+
+
+class _Bare(nn.Module):
+    """No parameters, no buffers; its first logit is the mean of red."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        means: Tensor = x.mean(dim=(2, 3))
+        return means
+
+
+def test_a_network_without_parameters_can_be_explained() -> None:
+    task = tiny.task(of=Classifier.of(_Bare(), size=tiny.SIZE, name="bare"), target=0)
+    found = EXPLAINERS["saliency"].explain(task)
+    assert isinstance(found, np.ndarray)
+    np.testing.assert_allclose(found, 1 / tiny.SIZE**2)
