@@ -7,17 +7,17 @@ from importlib import import_module
 from typing import Any
 
 _WHERE = {
-    "Classifier": "classifiers",
-    "Config": "config",
+    "Classifier": "networks.classifiers",
+    "Config": "sweep.config",
     "InputError": "errors",
-    "Store": "store",
+    "Store": "store.opening",
     "Superpixels": "explainers",
     "Task": "explainers",
-    "configure": "config",
-    "from_array": "photos",
-    "load_classifier": "classifiers:load",
-    "open_store": "store",
-    "run_sweep": "sweep",
+    "configure": "sweep.config",
+    "from_array": "inputs.photos",
+    "load_classifier": "networks.classifiers:load",
+    "open_store": "store.opening",
+    "run_sweep": "sweep.sweep",
 }
 __all__ = list(_WHERE)
 

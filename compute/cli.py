@@ -14,9 +14,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from compute.config import PROFILES, configure
 from compute.errors import InputError, Notice
-from compute.store import Store, open_store
+from compute.store.opening import Store, open_store
+from compute.sweep.config import PROFILES, configure
 
 app = typer.Typer(
     name="wolfspider",
@@ -98,7 +98,7 @@ def sweep(
     given |= {"out": out_} if out_ is not None else {}
     configuration = configure(profile=profile, file=config, options=given)
     share = _shard(shard)
-    from compute.sweep import run_sweep
+    from compute.sweep.sweep import run_sweep
 
     with _bars() as advance:
         store = run_sweep(configuration, shard=share, progress=advance)
@@ -111,7 +111,7 @@ def sweep(
 @app.command()
 def publish(folder: Annotated[Path, typer.Argument(help="--out of the sweep.", show_default=False)]) -> None:
     """Join the finished shards of a sweep into its store."""
-    from compute.run import publish as join
+    from compute.sweep.run import publish as join
 
     _print_report(join(folder))
 
@@ -121,7 +121,7 @@ def report(store: StoreArgument, json_: Annotated[bool, typer.Option("--json", h
     """Table 1 of the paper from a store: mean ranks, scores, intervals, and the answers to R1 and R2."""
     opened = open_store(store)
     if json_:
-        from compute.report import report as figures
+        from compute.scoring.report import report as figures
 
         print(json.dumps(figures(opened).as_json(), indent=1))
     else:
@@ -211,8 +211,8 @@ def list_() -> None:
     """The classifiers, explainers and profiles that are known."""
     import torchvision
 
-    from compute.classifiers import CLASSIFIERS
     from compute.explainers import EXPLAINERS
+    from compute.networks.classifiers import CLASSIFIERS
 
     others = [n for n in torchvision.models.list_models(module=torchvision.models) if n not in CLASSIFIERS]
     out.print("[bold]Classifiers[/]", ", ".join(CLASSIFIERS))
@@ -226,8 +226,8 @@ def list_() -> None:
 
 
 def _print_report(store: Store) -> None:
-    from compute.report import as_table
-    from compute.report import report as figures
+    from compute.scoring.report import as_table
+    from compute.scoring.report import report as figures
 
     out.print(as_table(figures(store)))
     out.print(f"Store: {store.path}", soft_wrap=True, highlight=False)

@@ -5,7 +5,9 @@ import logging
 import streamlit as st
 
 from compute.errors import InputError
-from dashboard import boards, trouble, urls
+from dashboard import urls
+from dashboard.data import boards
+from dashboard.widgets import trouble
 
 STYLE = """<style>
 .block-container {padding: 4.5rem 3rem 3rem; max-width: 1680px}

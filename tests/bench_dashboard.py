@@ -14,9 +14,11 @@ from pathlib import Path
 from make_store import make_store
 from streamlit.testing.v1 import AppTest
 
-from dashboard import STORES_VARIABLE, boards, urls
+import dashboard
+from dashboard import STORES_VARIABLE, urls
+from dashboard.data import boards
 
-APP = Path(boards.__file__).with_name("app.py")
+APP = Path(dashboard.__file__).with_name("app.py")
 RERUNS = 9
 
 

@@ -9,9 +9,9 @@ import pytest
 import tiny
 from hypothesis import settings
 
-from compute import classifiers
-from compute.classifiers import Classifier
-from compute.store import Store
+from compute.networks import classifiers
+from compute.networks.classifiers import Classifier
+from compute.store.opening import Store
 
 settings.register_profile("wolfspider", deadline=None)  # timings are no property of the code on a shared machine
 settings.load_profile("wolfspider")

@@ -12,10 +12,11 @@ from typing import Any
 import tiny
 import torch
 
-from compute import classifiers, cli
-from compute import parts as parts_module
+from compute import cli
 from compute.explainers import EXPLAINERS, Explainer, Task
-from compute.parts import Parts
+from compute.networks import classifiers
+from compute.store import parts as parts_module
+from compute.store.parts import Parts
 
 
 def _killing(function: Callable[..., Any], at: int, *, after: bool = False) -> Callable[..., Any]:

@@ -15,9 +15,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from compute.photos import png
-from compute.schema import BLOB_ROW_GROUP, N_SIZES, SCHEMA_VERSION, TABLES
-from compute.store import sha256_file
+from compute.inputs.photos import png
+from compute.store.opening import sha256_file
+from compute.store.schema import BLOB_ROW_GROUP, N_SIZES, SCHEMA_VERSION, TABLES
 
 SKILL = {"saliency": 0.5, "guided_backprop": 1.0, "lime": 2.0, "random": 0.0}
 CLASSES = ("daisy", "espresso", "palace", "Egyptian cat", "missile", "tabby", "castle", "rugby ball")

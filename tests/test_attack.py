@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from compute.attack import BIM, Attempt, Job, attack
-from compute.classifiers import Classifier
-from compute.regions import Region
+from compute.attacks.bim import BIM, Attempt, Job, attack
+from compute.inputs.regions import Region
+from compute.networks.classifiers import Classifier
 
 SLOW = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 

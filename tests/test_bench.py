@@ -7,18 +7,18 @@ import pytest
 import tiny
 from rich.console import Console
 
-from compute import classifiers
-from compute.attack import Job
+from compute.attacks.bim import Job
 from compute.bench import bench
 from compute.bench.limit import Rates
 from compute.bench.ours import Swept, same_superpixels
 from compute.bench.table import as_table
-from compute.classifiers import Recipe
-from compute.config import Config
-from compute.evaluate import Case
 from compute.explainers.lime import superpixels
-from compute.regions import Region
-from compute.scores import entry_of_superpixels
+from compute.inputs.regions import Region
+from compute.networks import classifiers
+from compute.networks.classifiers import Recipe
+from compute.scoring.entry import entry_of_superpixels
+from compute.sweep.config import Config
+from compute.sweep.evaluate import Case
 
 
 @pytest.mark.slow

@@ -17,9 +17,10 @@ from PIL import Image
 from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
 from served import CHROMIUM, FLAGS, needs_chromium, served
 
-from compute.schema import TABLES
-from dashboard import boards, casefile, matching
-from dashboard.selection import Selection
+from compute.store.schema import TABLES
+from dashboard.data import boards, matching
+from dashboard.data.selection import Selection
+from dashboard.viewer import casefile
 
 pytestmark = [pytest.mark.browser, needs_chromium]
 SIZE = 96

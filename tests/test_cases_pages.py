@@ -6,10 +6,12 @@ import pytest
 from make_store import make_store
 from streamlit.testing.v1 import AppTest
 
-from dashboard import STORES_VARIABLE, boards, matching
-from dashboard.selection import QUESTIONS, Selection
+import dashboard
+from dashboard import STORES_VARIABLE
+from dashboard.data import boards, matching
+from dashboard.data.selection import QUESTIONS, Selection
 
-APP = Path(boards.__file__).with_name("app.py")
+APP = Path(dashboard.__file__).with_name("app.py")
 
 
 @pytest.fixture(scope="module")

@@ -15,10 +15,11 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
-from compute import classifiers, photos
-from compute.classifiers import Classifier, load, recipe
 from compute.errors import InputError
-from compute.weights import read_weights
+from compute.inputs import photos
+from compute.networks import classifiers
+from compute.networks.classifiers import Classifier, load, recipe
+from compute.networks.weights import read_weights
 
 
 def predict(classifier: Classifier, images: Tensor) -> Tensor:

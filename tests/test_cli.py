@@ -11,8 +11,9 @@ import pytest
 import tiny
 from PIL import Image
 
-from compute import classifiers, cli
-from compute.store import Store, open_store
+from compute import cli
+from compute.networks import classifiers
+from compute.store.opening import Store, open_store
 
 Command = Callable[..., tuple[int, str, str]]
 

@@ -15,8 +15,9 @@ from make_store import make_store
 from playwright.async_api import BrowserContext, Page, async_playwright, expect
 from served import CHROMIUM, FLAGS, needs_chromium, served
 
-from dashboard import boards, casefile, matching
-from dashboard.selection import MEASURES, QUESTIONS, SIZES, Selection
+from dashboard.data import boards, matching
+from dashboard.data.selection import MEASURES, QUESTIONS, SIZES, Selection
+from dashboard.viewer import casefile
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, needs_chromium]
 VISITORS = 8

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compute import cli
-from compute.config import PROFILES, Config, configure, digest, option
 from compute.errors import InputError
+from compute.sweep.config import PROFILES, Config, configure, digest, option
 
 
 def test_later_sources_win(tmp_path: Path) -> None:

@@ -11,22 +11,15 @@ import plotly.graph_objects as go
 import pytest
 from make_store import make_store
 
-from dashboard import (
-    answers,
-    attempts,
-    boards,
-    figures,
-    figures_attacks,
-    figures_compare,
-    figures_explainers,
-    matching,
-    pairs,
-    queries,
-    tables,
-    theme,
-)
-from dashboard.intervals import clustered_means
-from dashboard.selection import parse
+from dashboard import theme
+from dashboard.data import attempts, boards, matching, pairs, queries
+from dashboard.data.intervals import clustered_means
+from dashboard.data.selection import parse
+from dashboard.figures import attacks as figures_attacks
+from dashboard.figures import compare as figures_compare
+from dashboard.figures import explainers as figures_explainers
+from dashboard.figures import overview as figures
+from dashboard.widgets import answers, tables
 
 FIGURES = [
     (figures.likeness_curves, (False,)),

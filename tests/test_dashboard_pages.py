@@ -15,11 +15,13 @@ import pytest
 from make_store import make_store
 from streamlit.testing.v1 import AppTest
 
-from compute.schema import TABLES
-from compute.store import sha256_file
-from dashboard import STORES_VARIABLE, boards, urls
+import dashboard
+from compute.store.opening import sha256_file
+from compute.store.schema import TABLES
+from dashboard import STORES_VARIABLE, urls
+from dashboard.data import boards
 
-APP = Path(boards.__file__).with_name("app.py")
+APP = Path(dashboard.__file__).with_name("app.py")
 HOSTILE = ["../../etc/passwd", "'; drop table cases; --", "<script>alert(1)</script>", "\x00", "x" * 5000]
 PAGES = ["overview", "explainers", "attacks", "run"]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import tiny
 
-from compute.schema import TABLES, as_markdown
+from compute.store.schema import TABLES, as_markdown
 
 ROOT = Path(__file__).parent.parent
 
@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 def test_data_readme_holds_the_schema() -> None:
     lines = set((ROOT / "data" / "README.md").read_text(encoding="utf-8").splitlines())
     missing = [line for line in as_markdown().splitlines() if line not in lines]
-    assert not missing, "run `python -m compute.schema` and put its output into data/README.md"
+    assert not missing, "run `python -m compute.store.schema` and put its output into data/README.md"
 
 
 def test_every_column_is_described() -> None:

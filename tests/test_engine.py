@@ -9,12 +9,12 @@ import tiny
 import torch
 from torch import nn
 
-from compute import engine
-from compute.classifiers import Classifier
-from compute.config import Config
 from compute.errors import InputError, Notice
 from compute.explainers import Superpixels
 from compute.explainers.lime import lime
+from compute.networks import engine
+from compute.networks.classifiers import Classifier
+from compute.sweep.config import Config
 
 
 def test_auto_finds_a_device() -> None:

@@ -11,12 +11,12 @@ import torch
 from captum.attr import Saliency
 from torch import Tensor, nn
 
-from compute import scores
-from compute.classifiers import Classifier
 from compute.errors import InputError
-from compute.evaluate import entry_map
 from compute.explainers import EXPLAINERS, Explanation, Superpixels, Task, resolve
 from compute.explainers.base import seed_of
+from compute.networks.classifiers import Classifier
+from compute.scoring import entry as scores
+from compute.sweep.evaluate import entry_map
 
 SIZES = scores.scheduled_sizes(tiny.SIZE**2)
 every = pytest.mark.parametrize("name", EXPLAINERS)

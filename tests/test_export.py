@@ -10,9 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 from make_store import make_store
 
-from compute.photos import from_png
-from dashboard import boards, casefile, export, matching
-from dashboard.selection import Selection
+from compute.inputs.photos import from_png
+from dashboard.data import boards, matching
+from dashboard.data.selection import Selection
+from dashboard.viewer import casefile, export
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,9 @@ from captum.attr import GuidedBackprop
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from compute.classifiers import Classifier
 from compute.explainers import EXPLAINERS
 from compute.explainers.guided_backprop import GuidedReLU
+from compute.networks.classifiers import Classifier
 
 guided, saliency = EXPLAINERS["guided_backprop"].explain, EXPLAINERS["saliency"].explain
 Rectify = Callable[[Tensor], Tensor]

@@ -10,7 +10,7 @@ import tiny
 
 from compute.errors import InputError
 from compute.explainers import resolve
-from compute.store import Store
+from compute.store.opening import Store
 
 MODULE = '''
 import numpy as np

@@ -8,11 +8,11 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from compute import parts as parts_module
 from compute.errors import InputError
-from compute.parts import Parts
-from compute.schema import TABLES
-from compute.store import MANIFEST, sha256_file
+from compute.store import parts as parts_module
+from compute.store.opening import MANIFEST, sha256_file
+from compute.store.parts import Parts
+from compute.store.schema import TABLES
 
 RUN: dict[str, Any] = {
     "config_hash": "abc", "config": {"regions": 4, "seed": 0}, "environment": {"torch": "2"}, "photos": ["a"],

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 
-from compute import photos
 from compute.errors import InputError
-from compute.photos import PhotoError, find, from_array, from_png, load, png
+from compute.inputs import photos
+from compute.inputs.photos import PhotoError, find, from_array, from_png, load, png
 
 RGB = tiny.photo(1, 90, 120)
 

@@ -10,9 +10,9 @@ import tiny
 from make_store import make_store
 from rich.console import Console
 
-from compute.report import PAPER, as_table, report
-from compute.statistics import MEASURES
-from compute.store import Store, open_store
+from compute.scoring.report import PAPER, as_table, report
+from compute.scoring.statistics import MEASURES
+from compute.store.opening import Store, open_store
 
 
 def text(store: Store, width: int = 100) -> str:

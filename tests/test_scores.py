@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from compute.schema import N_SIZES
-from compute.scores import (
+from compute.scoring.entry import (
     EntryMap,
     Sizes,
     count,
@@ -17,6 +16,7 @@ from compute.scores import (
     scheduled_sizes,
     sizes_of,
 )
+from compute.store.schema import N_SIZES
 
 SHAPES = hnp.array_shapes(min_dims=2, max_dims=2, max_side=12)
 Mask = npt.NDArray[np.bool_]

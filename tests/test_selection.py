@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from make_store import make_store
 
-from compute.store import open_store
-from dashboard import matching
-from dashboard.selection import MEASURES, ORDERS, QUESTIONS, SIZES, Selection, parse, questions
+from compute.store.opening import open_store
+from dashboard.data import matching
+from dashboard.data.selection import MEASURES, ORDERS, QUESTIONS, SIZES, Selection, parse, questions
 
 EXPLAINERS = ("saliency", "guided_backprop", "lime", "random")
 CHOICES = {"explainer": EXPLAINERS, "photo": ["made-00000", "made-00001"], "clean": ["daisy", "a, b & c=d"]}

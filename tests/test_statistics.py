@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compute.statistics import (
+from compute.scoring.statistics import (
     MEASURES,
     Estimate,
     Summary,

@@ -4,6 +4,7 @@ import json
 import shutil
 from collections import defaultdict
 from collections.abc import Callable
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,10 @@ import pyarrow.parquet as pq
 import pytest
 import tiny
 
-from compute import photos
 from compute.errors import InputError
-from compute.schema import SCHEMA_VERSION, TABLES
-from compute.store import MANIFEST, Store, open_store
+from compute.inputs import photos
+from compute.store.opening import MANIFEST, Store, open_store
+from compute.store.schema import SCHEMA_VERSION, TABLES
 
 Edit = Callable[[Path], object]
 
@@ -84,7 +85,7 @@ def small(scores: list[tuple[str, str, int, int]], explainers: list[tuple[str, b
         )
     for case, explainer, pixels, hits in scores:
         connection.execute("insert into scores values (?, ?, 1, ?, ?)", [case, explainer, pixels, hits])
-    connection.execute((Path(photos.__file__).parent / "views.sql").read_text())
+    connection.execute(resources.files("compute.store").joinpath("views.sql").read_text())
     return connection
 
 
@@ -243,4 +244,6 @@ def test_no_store_is_refused_in_words(tmp_path: Path) -> None:
 
 def test_opening_needs_no_torch() -> None:
     """In a fresh process: whoever reads a store does not wait for torch."""
-    tiny.in_fresh_process("import compute.store, compute.statistics, sys; assert 'torch' not in sys.modules")
+    tiny.in_fresh_process(
+        "import compute.store.opening, compute.scoring.statistics, sys; assert 'torch' not in sys.modules"
+    )

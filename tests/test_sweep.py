@@ -21,16 +21,17 @@ import tiny
 from PIL import Image
 from torch import nn
 
-from compute import classifiers, engine, open_store
-from compute import parts as parts_module
-from compute.attack import Attempt
+from compute import open_store
+from compute.attacks.bim import Attempt
 from compute.errors import InputError
 from compute.explainers import EXPLAINERS, Explainer, Superpixels, Task
-from compute.parts import Parts
-from compute.pipeline import ahead, in_turn
-from compute.run import publish
-from compute.store import Store
-from compute.sweep import run_sweep
+from compute.networks import classifiers, engine
+from compute.store import parts as parts_module
+from compute.store.opening import Store
+from compute.store.parts import Parts
+from compute.sweep.pipeline import ahead, in_turn
+from compute.sweep.run import publish
+from compute.sweep.sweep import run_sweep
 
 Process = Callable[..., multiprocessing.process.BaseProcess]
 
@@ -192,8 +193,8 @@ def test_a_finished_sweep_has_nothing_to_do(store: Store, tmp_path: Path, monkey
     def never(*_: object, **__: object) -> Iterator[Attempt]:
         raise AssertionError("attacked again")
 
-    monkeypatch.setattr("compute.sweep.attack", never)
-    monkeypatch.setattr("compute.engine.probabilities", never)
+    monkeypatch.setattr("compute.sweep.sweep.attack", never)
+    monkeypatch.setattr("compute.networks.engine.probabilities", never)
     again = tiny.published(tmp_path)
     assert again.manifest == first.manifest
     assert {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir() if path.is_file()} == before

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from make_store import make_store
 
-from compute.photos import from_png, png
-from dashboard import boards, casefile, thumbnails, viewer
+from compute.inputs.photos import from_png, png
+from dashboard.data import boards
+from dashboard.viewer import casefile, thumbnails
+from dashboard.viewer import component as viewer
 
 
 @pytest.fixture(scope="module")

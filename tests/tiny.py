@@ -10,12 +10,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from compute.classifiers import Classifier
-from compute.config import Config
 from compute.explainers import Task
-from compute.photos import Source, from_array
-from compute.store import Store
-from compute.sweep import run_sweep
+from compute.inputs.photos import Source, from_array
+from compute.networks.classifiers import Classifier
+from compute.store.opening import Store
+from compute.sweep.config import Config
+from compute.sweep.sweep import run_sweep
 
 torch.set_num_threads(1)  # passes of the tiny network are too small to share
 

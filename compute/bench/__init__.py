@@ -14,18 +14,19 @@ from typing import Any
 import torch
 from torch import nn
 
-from compute import classifiers, engine, photos
-from compute.attack import BIM
+from compute.attacks.bim import BIM
 from compute.bench import ours
 from compute.bench.limit import Rates, limit, wait
 from compute.bench.loop import LoopItem, LoopResult, run_loop
 from compute.bench.ours import Swept
-from compute.classifiers import Classifier
-from compute.config import Config
-from compute.engine import Probabilities
 from compute.errors import InputError
 from compute.explainers.base import seed_of
-from compute.photos import Source
+from compute.inputs import photos
+from compute.inputs.photos import Source
+from compute.networks import classifiers, engine
+from compute.networks.classifiers import Classifier
+from compute.networks.engine import Probabilities
+from compute.sweep.config import Config
 
 LIME_CASES = 4
 """Cases that LIME alone is measured on."""

@@ -11,9 +11,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from compute import engine
-from compute.classifiers import Classifier
-from compute.config import Config
+from compute.networks import engine
+from compute.networks.classifiers import Classifier
+from compute.sweep.config import Config
 
 CANDIDATES = {"cpu": (4, 8, 16, 32), "cuda": (64, 128, 256, 512)}
 """Batch sizes to try, by kind of device."""

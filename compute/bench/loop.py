@@ -15,7 +15,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from compute.attack import BIM, Job
+from compute.attacks.bim import BIM, Job
 
 
 @dataclass(frozen=True)

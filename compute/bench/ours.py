@@ -9,21 +9,21 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from compute import photos
-from compute.attack import BIM, Job, attack
+from compute.attacks.bim import BIM, Job, attack
 from compute.bench.limit import Rates, wait
-from compute.classifiers import Classifier
-from compute.config import Config
-from compute.engine import Probabilities
-from compute.evaluate import Case, Turns, explain_case, prepare_case
 from compute.explainers import EXPLAINERS, Task, lime
 from compute.explainers.base import seed_of
-from compute.photos import Source
-from compute.pipeline import Pipeline
-from compute.regions import largest, segment
-from compute.scores import EntryMap, entry_of_superpixels
-from compute.store import Store
-from compute.sweep import finish, open_sweep
+from compute.inputs import photos
+from compute.inputs.photos import Source
+from compute.inputs.regions import largest, segment
+from compute.networks.classifiers import Classifier
+from compute.networks.engine import Probabilities
+from compute.scoring.entry import EntryMap, entry_of_superpixels
+from compute.store.opening import Store
+from compute.sweep.config import Config
+from compute.sweep.evaluate import Case, Turns, explain_case, prepare_case
+from compute.sweep.pipeline import Pipeline
+from compute.sweep.sweep import finish, open_sweep
 
 ATTACK_STEPS = 10
 

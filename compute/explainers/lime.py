@@ -15,7 +15,7 @@ from sklearn.metrics import pairwise_distances
 from torch import Tensor
 
 from compute.explainers.base import Superpixels, Task, register
-from compute.schema import N_SIZES
+from compute.store.schema import N_SIZES
 
 KERNEL_WIDTH = 0.25
 QUICKSHIFT = {"kernel_size": 4, "max_dist": 200, "ratio": 0.2, "rng": 42}

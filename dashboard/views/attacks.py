@@ -2,7 +2,11 @@
 
 import streamlit as st
 
-from dashboard import attempts, boards, clicks, figures_attacks, trouble, urls
+from dashboard import urls
+from dashboard.data import attempts, boards
+from dashboard.figures import attacks as figures_attacks
+from dashboard.figures import clicks
+from dashboard.widgets import trouble
 
 board = boards.current()
 

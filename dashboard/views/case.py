@@ -3,11 +3,15 @@
 import pandas as pd
 import streamlit as st
 
-from dashboard import boards, casefile, export, filters, matching, theme, urls, viewer
-from dashboard.boards import Board
-from dashboard.casefile import CaseFile
-from dashboard.columns import score_bar
-from dashboard.selection import Selection
+from dashboard import theme, urls
+from dashboard.data import boards, matching
+from dashboard.data.boards import Board
+from dashboard.data.selection import Selection
+from dashboard.viewer import casefile, export
+from dashboard.viewer import component as viewer
+from dashboard.viewer.casefile import CaseFile
+from dashboard.widgets import filters
+from dashboard.widgets.columns import score_bar
 
 
 @st.cache_resource(show_spinner=False, max_entries=32, hash_funcs=boards.KEYS)

@@ -7,12 +7,15 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboard import boards, export, filters, matching, theme, urls
-from dashboard.boards import Board
-from dashboard.columns import percentage, score_bar
-from dashboard.selection import MISSED, QUESTIONS, Selection
-from dashboard.thumbnails import thumbnail
-from dashboard.trouble import plain
+from dashboard import theme, urls
+from dashboard.data import boards, matching
+from dashboard.data.boards import Board
+from dashboard.data.selection import MISSED, QUESTIONS, Selection
+from dashboard.viewer import export
+from dashboard.viewer.thumbnails import thumbnail
+from dashboard.widgets import filters
+from dashboard.widgets.columns import percentage, score_bar
+from dashboard.widgets.trouble import plain
 
 GALLERY = 24
 CARD = 198  # pixels: four in a row beside the sidebar on a laptop

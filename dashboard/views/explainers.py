@@ -2,9 +2,13 @@
 
 import streamlit as st
 
-from dashboard import boards, clicks, compare, figures_explainers, queries, trouble, urls
-from dashboard.selection import SIZES
+from dashboard import urls
+from dashboard.data import boards, queries
+from dashboard.data.selection import SIZES
+from dashboard.figures import clicks
+from dashboard.figures import explainers as figures_explainers
 from dashboard.theme import MEAN_RANK_HELP, MEASURES, N_HELP
+from dashboard.widgets import compare, trouble
 
 GROUPS = {"photo": "photo", "clean": "original class"}
 FIRST = ["hardest", "easiest"]

@@ -2,9 +2,13 @@
 
 import streamlit as st
 
-from compute.statistics import FEW_PHOTOS
-from dashboard import answers, boards, clicks, compare, figures, queries, tables, trouble, urls
+from compute.scoring.statistics import FEW_PHOTOS
+from dashboard import urls
+from dashboard.data import boards, queries
+from dashboard.figures import clicks
+from dashboard.figures import overview as figures
 from dashboard.theme import MEASURES, N_HELP
+from dashboard.widgets import answers, compare, tables, trouble
 
 AXES = {"n": "n", "pixels": "share of pixels"}
 SETTINGS = {"regions": "regions a photo at most", "lime_samples": "LIME samples", "seed": "seed"}

@@ -4,8 +4,10 @@ import shlex
 
 import streamlit as st
 
-from dashboard import boards, figures_run, queries, wording
+from dashboard.data import boards, queries
+from dashboard.figures import run as figures_run
 from dashboard.theme import BUTTONS
+from dashboard.widgets import wording
 
 board = boards.current()
 manifest = board.manifest

@@ -1,0 +1,1 @@
+"""Photos and the regions to attack: nothing here knows of networks."""

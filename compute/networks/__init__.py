@@ -1,0 +1,1 @@
+"""Classifiers, their weights, and how passes run: nothing here knows of attacks."""

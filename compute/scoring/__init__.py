@@ -1,0 +1,1 @@
+"""What an explanation is worth: entry maps and counts, statistics, the report."""

@@ -1,0 +1,1 @@
+"""The results on disk: schema, parts, publishing, opening. Nothing here imports torch."""

@@ -1,0 +1,123 @@
+"""The store's tables, column by column: the one place where their types and meanings are written down.
+
+The descriptions are the Parquet fields' metadata; `data/README.md` is generated from them by
+`python -m compute.store.schema`.
+"""
+
+import pyarrow as pa
+
+SCHEMA_VERSION = 1
+N_SIZES = 20
+"""Explanation sizes n = 1..20 (paper, section 4)."""
+
+BLOB_ROW_GROUP = 64
+"""Rows in a row group of `images`: one case is fetched by id, so little may be read around it."""
+
+
+def _field(name: str, kind: pa.DataType, doc: str, *, nullable: bool = False) -> pa.Field:
+    return pa.field(name, kind, nullable=nullable, metadata={"doc": doc})
+
+
+_TEXT, _FLAG, _REAL, _INT, _SMALL = pa.string(), pa.bool_(), pa.float32(), pa.int32(), pa.int16()
+
+TABLES: dict[str, pa.Schema] = {
+    "photos": pa.schema(
+        [
+            _field("photo_id", _TEXT, "file name and the first 8 hex digits of the file's SHA-256"),
+            _field("name", _TEXT, "file name"),
+            _field("source", _TEXT, "where it was read: the path as given, or the package that bundles it"),
+            _field(
+                "licence",
+                _TEXT,
+                "licence, where a SOURCES.csv beside the photo or the package names one",
+                nullable=True,
+            ),
+            _field("sha256", _TEXT, "SHA-256 of the file (of the pixels, for an array)"),
+            _field("original_width", _INT, "pixels, after EXIF orientation"),
+            _field("original_height", _INT, "pixels, after EXIF orientation"),
+            _field("size", _INT, "side of the square crop that the network sees, pixels"),
+            _field("segments", _INT, "number of segments"),
+            _field("hand_drawn", _FLAG, "whether the segments come from a label image beside the photo"),
+            _field("clean_index", _INT, "class of the unmodified crop: index"),
+            _field("clean_class", _TEXT, "class of the unmodified crop: name"),
+            _field("clean_confidence", _REAL, "its softmax probability, 0..1"),
+        ]
+    ),
+    "attempts": pa.schema(
+        [
+            _field("case_id", _TEXT, "photo_id and rank of the region: PHOTO-r01 is the largest"),
+            _field("photo_id", _TEXT, "photo"),
+            _field("region_rank", _SMALL, "1 is the photo's largest segment"),
+            _field("segment", _INT, "the region's value in the label map"),
+            _field("region_pixels", _INT, "|C|: pixels of the attacked region"),
+            _field("n_pixels", _INT, "N: pixels of the crop"),
+            _field("success", _FLAG, "whether the 8-bit image is classified as the target: then it is a case"),
+            _field(
+                "outcome", _TEXT, "success, stalled (no progress for `patience` iterations) or exhausted (`iterations`)"
+            ),
+            _field("iterations", _INT, "BIM steps taken"),
+            _field("linf", _SMALL, "largest change of a channel, in 1/255"),
+            _field("l2", _REAL, "Euclidean norm of the change, channels in 0..1"),
+            _field("clean_target_confidence", _REAL, "softmax probability of the target before the attack, 0..1"),
+            _field("target_confidence", _REAL, "softmax probability of the target at the end, 0..1"),
+            _field("final_index", _INT, "class at the end: index (the target, if it succeeded)"),
+            _field("final_class", _TEXT, "class at the end: name"),
+            _field("final_confidence", _REAL, "its softmax probability, 0..1"),
+        ]
+    ),
+    "explanations": pa.schema(
+        [
+            _field("case_id", _TEXT, "case"),
+            _field("explainer", _TEXT, "explainer"),
+            _field("seconds", _REAL, "wall time of explaining, preparing included, waiting for the network not"),
+            _field("diagnostics", _TEXT, "the explainer's own figures, a JSON object (LIME: r2, superpixels, weights)"),
+        ]
+    ),
+    "scores": pa.schema(
+        [
+            _field("case_id", _TEXT, "case"),
+            _field("explainer", _TEXT, "explainer"),
+            _field("n", pa.uint8(), "explanation size, 1..20"),
+            _field("pixels", _INT, "|P_n|: pixels of the explanation"),
+            _field("hits", _INT, "|P_n and C|: those inside the attacked region"),
+        ]
+    ),
+    "images": pa.schema(
+        [
+            _field("owner", _TEXT, "photo_id or case_id"),
+            _field("kind", _TEXT, "photo, segments, adversarial, or entry:EXPLAINER"),
+            _field(
+                "png",
+                pa.binary(),
+                "lossless PNG: RGB (photo, adversarial), 16-bit label map (segments), or 8-bit entry map: the smallest "
+                "n for which the pixel is in P_n, 0 where it never is",
+            ),
+        ]
+    ),
+    "failures": pa.schema(
+        [
+            _field("stage", _TEXT, "photo, attack or explain"),
+            _field("photo", _TEXT, "file name, or photo_id once it has one"),
+            _field("case_id", _TEXT, "case, where it got that far", nullable=True),
+            _field("explainer", _TEXT, "explainer, where one failed", nullable=True),
+            _field("reason", _TEXT, "what happened, in words"),
+        ]
+    ),
+}
+
+
+def as_markdown() -> str:
+    """The tables as Markdown, one section a table."""
+    lines: list[str] = []
+    for name, schema in TABLES.items():
+        lines += [f"### `{name}.parquet`", "", "| column | type | meaning |", "|---|---|---|"]
+        for field in schema:
+            kind = f"{field.type}{', may be null' if field.nullable else ''}"
+            doc = field.metadata[b"doc"].decode().replace("|", "\\|")
+            lines.append(f"| `{field.name}` | {kind} | {doc} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(as_markdown())

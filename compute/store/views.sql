@@ -1,0 +1,66 @@
+-- What the counts mean: the only place where measures and ranks are defined.
+-- Tables: photos, attempts, explanations, scores, images, failures (compute/store/schema.py)
+-- and `explainers` (name, position, baseline), which open_store() fills from the manifest.
+
+-- A case is an attempt that succeeded, seen together with its photo.
+create or replace view cases as
+select a.*, p.name as photo_name, p.clean_index, p.clean_class, p.clean_confidence, p.size, p.hand_drawn,
+       a.region_pixels / a.n_pixels as region_share
+from attempts a join photos p using (photo_id)
+where a.success;
+
+-- Paper, equations 2 and 3. J = |P and C| / |P or C|; H = 1 - |P xor C| / N.
+create or replace view measures as
+select s.case_id, c.photo_id, s.explainer, s.n, s.pixels, s.hits, c.region_pixels, c.n_pixels,
+       s.hits / (s.pixels + c.region_pixels - s.hits) as jaccard,
+       1 - (s.pixels + c.region_pixels - 2 * s.hits) / c.n_pixels as hamming
+from scores s join cases c using (case_id);
+
+-- Cases that every ranked explainer has explained: a rank among fewer would not be comparable.
+-- One that has explained no case at all (guided backpropagation of a network without ReLU, say) does not take part.
+create or replace view complete_cases as
+select case_id
+from scores join explainers e on e.name = scores.explainer
+where n = 1 and not e.baseline
+group by case_id
+having count(*) = (select count(distinct explainer) from scores join explainers on name = explainer where not baseline);
+
+-- Rank among the ranked explainers of the same (case, n): 1 is best, ties share their average rank.
+-- A self-join over the few explainers of a case: windows over millions of rows take several times as long.
+create or replace view ranks as
+with ranked as (
+    from measures
+    where case_id in (from complete_cases) and explainer in (select name from explainers where not baseline)
+)
+select a.case_id, a.photo_id, a.explainer, a.n,
+       1 + count(*) filter (b.jaccard > a.jaccard) + (count(*) filter (b.jaccard = a.jaccard) - 1) / 2 as rank_jaccard,
+       1 + count(*) filter (b.hamming > a.hamming) + (count(*) filter (b.hamming = a.hamming) - 1) / 2 as rank_hamming
+from ranked a join ranked b on a.case_id = b.case_id and a.n = b.n
+group by all;
+
+-- Sums per photo: what the bootstrap over photos resamples (compute/scoring/statistics.py).
+create or replace view photo_sums as
+with scored as (
+    select photo_id, explainer, count(*) as scores, sum(jaccard) as jaccard, sum(hamming) as hamming
+    from measures group by all
+), ranked as (
+    select photo_id, explainer, count(*) as ranked, sum(rank_jaccard) as rank_jaccard, sum(rank_hamming) as rank_hamming
+    from ranks group by all
+)
+select photo_id, explainer, scores, jaccard, hamming, coalesce(ranked, 0) as ranked, rank_jaccard, rank_hamming
+from scored left join ranked using (photo_id, explainer);
+
+create or replace view mean_ranks as
+select explainer, sum(rank_jaccard) / sum(ranked) as mean_rank_jaccard, sum(rank_hamming) / sum(ranked) as mean_rank_hamming,
+       sum(jaccard) / sum(scores) as mean_jaccard, sum(hamming) / sum(scores) as mean_hamming, sum(scores) as explanations
+from photo_sums join explainers on name = explainer
+group by explainer, position
+order by position;
+
+-- One row a case and explainer: the best n and the mean over all n.
+create or replace view case_scores as
+select case_id, photo_id, explainer,
+       max(jaccard) as best_jaccard, arg_max(n, row(jaccard, -n::integer)) as best_n, avg(jaccard) as mean_jaccard,
+       max(hamming) as best_hamming, avg(hamming) as mean_hamming
+from measures
+group by case_id, photo_id, explainer;

@@ -1,0 +1,1 @@
+"""The sweep: configuration, record of a run, and the wiring of the stages."""

@@ -1,0 +1,63 @@
+"""Rows of the tables `photos`, `attempts` and `failures` (compute/store/schema.py) from what the stages return."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from compute.attacks.bim import Attempt
+from compute.inputs.photos import Photo
+from compute.networks.classifiers import Classifier
+
+
+def photo_row(
+    photo: Photo, labels: npt.NDArray[np.int32], clean: tuple[int, float], classes: tuple[str, ...]
+) -> dict[str, Any]:
+    """A row of `photos`; `clean` is (index, confidence) of the unmodified crop."""
+    source = photo.source
+    return {
+        "photo_id": source.photo_id,
+        "name": source.name,
+        "source": source.origin,
+        "licence": source.licence,
+        "sha256": source.sha256,
+        "original_width": photo.original_width,
+        "original_height": photo.original_height,
+        "size": photo.rgb.shape[0],
+        "segments": len(np.unique(labels)),
+        "hand_drawn": photo.regions is not None,
+        "clean_index": clean[0],
+        "clean_class": classes[clean[0]],
+        "clean_confidence": clean[1],
+    }
+
+
+def attempt_row(attempt: Attempt, classifier: Classifier) -> dict[str, Any]:
+    """A row of `attempts`."""
+    job = attempt.job
+    change = attempt.rgb.astype(np.int16) - job.rgb
+    return {
+        "case_id": job.case_id,
+        "photo_id": job.photo_id,
+        "region_rank": job.region.rank,
+        "segment": job.region.segment,
+        "region_pixels": job.region.pixels,
+        "n_pixels": job.region.mask.size,
+        "success": attempt.success,
+        "outcome": attempt.outcome,
+        "iterations": attempt.iterations,
+        "linf": int(np.abs(change).max()),
+        "l2": float(np.linalg.norm(change / 255.0)),
+        "clean_target_confidence": attempt.clean_target_confidence,
+        "target_confidence": attempt.target_confidence,
+        "final_index": attempt.final_index,
+        "final_class": classifier.classes[attempt.final_index],
+        "final_confidence": attempt.final_confidence,
+    }
+
+
+def failure_row(
+    stage: str, photo: str, reason: str, *, case_id: str | None = None, explainer: str | None = None
+) -> dict[str, Any]:
+    """A row of `failures`."""
+    return {"stage": stage, "photo": photo, "case_id": case_id, "explainer": explainer, "reason": reason}

@@ -1,0 +1,1 @@
+"""What pages ask of a store: plain functions and values, no widgets."""

@@ -1,0 +1,159 @@
+"""Stores as the pages see them: found under a path, opened once per process, queried by one cursor a use."""
+
+import hashlib
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from types import FunctionType
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import duckdb
+import pandas as pd
+import pyarrow as pa
+import streamlit as st
+
+from compute.errors import InputError
+from compute.store.opening import MANIFEST, Store, open_store
+from dashboard import STORES_VARIABLE
+from dashboard.data.images import Images
+
+_HEAVY_VIEWS = ("cases", "complete_cases", "ranks", "photo_sums", "case_scores")
+"""In this order: the later ones read the earlier."""
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, eq=False)
+class Board:
+    """An opened store with its in-memory tables; shared by all visitors, so nothing here may change.
+
+    Attributes:
+        name: the store's folder, as in the URL.
+        key: SHA-256 of the manifest; another run has another key.
+        store: the checked store.
+    """
+
+    name: str
+    key: str
+    store: Store
+    _base: duckdb.DuckDBPyConnection
+    _images: Images
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """The manifest as published."""
+        return self.store.manifest
+
+    def setting(self, name: str) -> str:
+        """A value of the run's configuration as text; "unknown" where the manifest lacks it."""
+        return str(self.manifest["config"].get(name, "unknown"))
+
+    @property
+    def explainers(self) -> list[str]:
+        """All explainers in the order of the manifest, baselines included."""
+        return [e["name"] for e in self.manifest["explainers"]]
+
+    @property
+    def ranked(self) -> list[str]:
+        """Explainers that take part in the ranks."""
+        return [e["name"] for e in self.manifest["explainers"] if not e["baseline"]]
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """A cursor of its own for the calling thread; close it after use."""
+        return self._base.cursor()
+
+    def query(self, sql: str, params: Sequence[object] | Mapping[str, object] = ()) -> pd.DataFrame:
+        """Run a parametrised query over the store's tables and views."""
+        with self.cursor() as cursor:
+            return cursor.execute(sql, params).df()
+
+    def images(self, *owners: str) -> dict[tuple[str, str], bytes]:
+        """PNG bytes by (owner, kind) of photos and cases, in one read; those that cannot be read are left out."""
+        return self._images.read(owners)
+
+
+def find(path: Path) -> dict[str, Path]:
+    """Stores by name: the path itself, or else its direct subfolders, sorted; empty where there is none."""
+    try:
+        if _looks_like_store(path):
+            return {path.resolve().name: path}
+        return {p.name: p for p in sorted(path.iterdir()) if _looks_like_store(p)}
+    except OSError:
+        return {}
+
+
+def root() -> Path:
+    """Where this dashboard looks for stores."""
+    return Path(os.environ.get(STORES_VARIABLE, "data"))
+
+
+def open_board(name: str, path: Path) -> Board:
+    """The board of a store, opened once per process and manifest.
+
+    Raises:
+        InputError: not a usable store.
+    """
+    try:
+        key = hashlib.sha256((path / MANIFEST).read_bytes()).hexdigest()
+    except OSError:
+        key = ""
+    return _open(name, str(path), key)
+
+
+@st.cache_resource(show_spinner="Opening the store …", max_entries=16)
+def _open(name: str, path: str, key: str) -> Board:
+    store = open_store(path)
+    try:
+        images = Images(store.file("images"))
+        base = store.connect()
+        for view in _HEAVY_VIEWS:  # too slow as views for millions of scores; the names stay
+            base.execute(f"create table table_{view} as from {view}")
+            base.execute(f"drop view {view}")
+            base.execute(f"alter table table_{view} rename to {view}")
+        base.execute(resources.files("dashboard.data").joinpath("tables.sql").read_text())
+    except (duckdb.Error, pa.ArrowException) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{path}: the tables cannot be read ({reason}); publish the store again") from error
+    return Board(name, key, store, base, images)
+
+
+def current() -> Board:
+    """The board that app.py chose for this run of the page."""
+    board: Board = st.session_state["board"]
+    return board
+
+
+def cached(query: Callable[Concatenate[Board, _P], _T], board: Board, *args: _P.args, **kwargs: _P.kwargs) -> _T:
+    """The result of a function of a board, computed once per store and (hashable) arguments."""
+    result: _T = _cached(query, board, args, kwargs)
+    return result
+
+
+def shared(draw: Callable[Concatenate[Board, _P], _T], board: Board, *args: _P.args, **kwargs: _P.kwargs) -> _T:
+    """As `cached`, but all visitors get the same object, which none of them may change: for figures, slow to copy."""
+    result: _T = _shared(draw, board, args, kwargs)
+    return result
+
+
+KEYS: dict[str | type[Any], Callable[[Any], Any]] = {
+    Board: lambda board: board.key,
+    FunctionType: lambda function: f"{function.__module__}.{function.__qualname__}",
+}
+"""`hash_funcs` of every cache of something that a board tells."""
+
+
+@st.cache_resource(show_spinner=False, max_entries=256, hash_funcs=KEYS)
+def _shared(draw: Callable[..., Any], board: Board, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    return draw(board, *args, **kwargs)
+
+
+@st.cache_data(show_spinner=False, max_entries=256, hash_funcs=KEYS)
+def _cached(query: Callable[..., Any], board: Board, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    return query(board, *args, **kwargs)
+
+
+def _looks_like_store(path: Path) -> bool:
+    return (path / MANIFEST).is_file() or (path / "run.json").is_file()

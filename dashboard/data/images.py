@@ -1,0 +1,35 @@
+"""Reading images by owner from the store's largest file: its index is read once, then only what an owner has.
+
+A query over the whole file reads the index again every time, a tenth of a second for tens of thousands of cases.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+
+class Images:
+    """The table `images` ; safe to share between threads, since every read opens the file anew."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._index = pq.read_metadata(path)
+        ends = [self._index.row_group(i).column(0).statistics for i in range(self._index.num_row_groups)]
+        self._first: npt.NDArray[np.str_] = np.array([e.min if e else "" for e in ends], dtype=str)
+        self._last: npt.NDArray[np.str_] = np.array([e.max if e else "\U0010ffff" for e in ends], dtype=str)
+
+    def read(self, owners: tuple[str, ...]) -> dict[tuple[str, str], bytes]:
+        """PNG bytes by (owner, kind) of photos and cases; those that cannot be read are left out."""
+        near = [(self._first <= owner) & (owner <= self._last) for owner in owners]
+        groups = np.flatnonzero(np.logical_or.reduce(near)).tolist() if near else []
+        try:
+            with pq.ParquetFile(self._path, metadata=self._index) as file:
+                rows = file.read_row_groups(groups)
+            found = rows.filter(pc.is_in(rows["owner"], value_set=pa.array(owners, pa.string()))).to_pylist()
+        except (OSError, pa.ArrowException):
+            return {}
+        return {(row["owner"], row["kind"]): row["png"] for row in found}

@@ -1,0 +1,156 @@
+"""The SQL of a selection: the cases that match, in order; neighbours; the nearest filter that matches."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dashboard.data.selection import GRADIENTS, MEASURES, MISSED, ORDERS, QUESTIONS, RANGES, Selection
+
+Ask = Callable[[str, dict[str, Any]], pd.DataFrame]
+"""Answers SQL with named parameters, `Board.query` for one; safe to call from the caller's thread."""
+
+PER_CASE = """
+scored as (
+  select s.case_id, s.explainer, s.score, e.baseline from ({source}) s join explainers e on e.name = s.explainer
+),
+per_case as (
+  select case_id, any_value(score) filter (where explainer = $explainer) as score,
+         max(score, 2) filter (where not baseline) as two, two[1] as top, two[2] as second,
+         min(score) filter (where not baseline) as bottom, max(score) filter (where baseline) as chance,
+         any_value(score) filter (where explainer = 'lime') as lime,
+         max(score) filter (where explainer in {gradients}) as gradient{more}
+  from scored group by case_id
+)"""
+
+COLUMNS = """case_id, photo_id, photo_name, region_rank, region_share, clean_class, clean_confidence, target_confidence,
+linf, l2, iterations, score, top, second, bottom, chance"""
+
+
+def matching(selection: Selection) -> tuple[str, dict[str, Any]]:
+    """SQL with named parameters for the cases that match: `COLUMNS` and `position`, from 1 in the selection's order."""
+    params: dict[str, Any] = {"explainer": selection.explainer}
+    where = ["true"]
+    for column, names in RANGES.items():
+        for name, compare in zip(names, (">=", "<"), strict=True):
+            if (value := getattr(selection, name)) is not None:
+                where.append(f"{column} {compare} ${name}")
+                params[name] = value
+    for name, column in (("photo", "photo_id"), ("clean", "clean_class")):
+        if value := getattr(selection, name):
+            where.append(f"{column} = ${name}")
+            params[name] = value
+    more = ""
+    if selection.winner:
+        more = "".join(f", any_value(score) filter (where explainer = ${who}) as {who}" for who in ("winner", "loser"))
+        where.append("winner > loser")
+        params |= {"winner": selection.winner, "loser": selection.loser}
+    if selection.rank is not None:
+        where.append(
+            f"case_id in (select case_id from ranks where explainer = $explainer and n = $n"
+            f" and rank_{selection.measure} = $rank)"
+        )
+        params["rank"] = selection.rank
+    order = ORDERS[selection.order or "high"][1]
+    if question := QUESTIONS.get(selection.question):
+        where.append(question.condition)
+        order = order if selection.order else question.order
+        if "$missed" in question.condition:
+            params["missed"] = MISSED[selection.measure]
+    source, size = scored(selection.measure, selection.n)
+    params |= size
+    per_case = PER_CASE.format(source=source, gradients=GRADIENTS, more=more)
+    sql = f"""with {per_case}
+select {COLUMNS}, row_number() over (order by {order} nulls last, case_id) as position
+from cases left join per_case using (case_id)
+where {" and ".join(where)}"""
+    return sql, params
+
+
+def scored(measure: str, n: str) -> tuple[str, dict[str, int]]:
+    """SQL with its parameters for case_id, explainer, score: at the best n, the mean over n, or at one n."""
+    if n in ("best", "mean"):
+        return f"select case_id, explainer, {n}_{column_of(measure)} as score from case_scores", {}
+    return f"select case_id, explainer, {column_of(measure)} as score from measures where n = $n", {"n": int(n)}
+
+
+def column_of(measure: str) -> str:
+    """A measure's column: names from outside never reach SQL."""
+    return {name: name for name in MEASURES}[measure]
+
+
+def count(ask: Ask, selection: Selection) -> int:
+    """How many cases match."""
+    sql, params = matching(selection)
+    return int(ask(f"select count(*) as count from ({sql})", params)["count"].iloc[0])
+
+
+def page(ask: Ask, selection: Selection, *, size: int, first: int = 0) -> pd.DataFrame:
+    """At most `size` matching cases in order, after the first `first`: `matching`'s columns."""
+    sql, params = matching(selection)
+    return ask(
+        f"select * from ({sql}) where position > $first order by position limit $size",
+        {**params, "first": first, "size": size},
+    )
+
+
+def everything(ask: Ask, selection: Selection) -> pd.DataFrame:
+    """All matching cases in order: `matching`'s columns."""
+    sql, params = matching(selection)
+    return ask(f"select * from ({sql}) order by position", params)
+
+
+def case_ids(ask: Ask, selection: Selection) -> pd.Series:
+    """The ids of all matching cases in order."""
+    sql, params = matching(selection)
+    return ask(f"select case_id from ({sql}) order by position", params)["case_id"]
+
+
+def neighbours(ids: pd.Series, case_id: str) -> tuple[int, str | None, str | None] | None:
+    """Where a case stands among `case_ids`: its position from 1, the cases before and after; None where it does not."""
+    found = np.flatnonzero(ids == case_id)
+    if not found.size:
+        return None
+    here = int(found[0])
+    before, after = (ids.iloc[i] if 0 <= i < len(ids) else None for i in (here - 1, here + 1))
+    return here + 1, before, after
+
+
+def nearest(ask: Ask, selection: Selection) -> list[tuple[tuple[str, ...], Selection, int]]:
+    """Where no case matches: what to change so that some do.
+
+    Returns:
+        (group of fields, selection, how many match it), one for each group of limits whose change alone suffices: a
+        range is moved just far enough, any other limit is lifted. Ranges come first; empty where no single change does.
+    """
+    found = []
+    for group in selection.active():
+        lifted = selection.without(group)
+        if count(ask, lifted):
+            wider = _widened(ask, selection, lifted, group) if group in RANGES.values() else lifted
+            found.append((group, wider, count(ask, wider)))
+    return found
+
+
+def _widened(ask: Ask, selection: Selection, lifted: Selection, group: tuple[str, ...]) -> Selection:
+    """The range moved to the nearest value that exists among the cases which the other limits leave."""
+    column = next(column for column, names in RANGES.items() if names == group)
+    low, high = (getattr(selection, name) for name in group)
+    sql, params = matching(lifted)
+    bounds = {"low_end": low if low is not None else -1e9, "high_end": high if high is not None else 1e9}
+    values = ask(
+        f"""select max({column}::double) filter (where {column} < $low_end) as below,
+        min({column}::double) filter (where {column} >= $high_end) as above from ({sql})""",
+        {**params, **bounds},
+    ).iloc[0]
+    below, above = values["below"], values["above"]
+    if pd.isna(above) or (not pd.isna(below) and bounds["low_end"] - below <= above - bounds["high_end"]):
+        return lifted if pd.isna(below) else selection.but(**{group[0]: _rounded(below, up=False)})
+    return selection.but(**{group[1]: _rounded(above, up=True)})
+
+
+def _rounded(value: float, *, up: bool) -> float:
+    """Three decimals, outwards, so that the value itself stays inside the half-open range."""
+    whole = int(value * 1000 // 1)
+    return (whole + 1) / 1000 if up else whole / 1000

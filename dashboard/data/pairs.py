@@ -1,0 +1,65 @@
+"""Two stores on the cases that both have, as plain functions of two boards."""
+
+import numpy as np
+import pandas as pd
+
+from dashboard.data import queries
+from dashboard.data.boards import Board
+from dashboard.data.intervals import clustered_means
+
+COLUMNS = {
+    "mean_rank_jaccard": "Mean rank, Jaccard",
+    "mean_rank_hamming": "Mean rank, Hamming",
+    "mean_jaccard": "Mean Jaccard",
+    "mean_hamming": "Mean Hamming",
+}
+DIFFERENCE_EDGES = np.round(np.arange(-1, 1, 0.05), 2)
+
+
+def differences(board: Board, other: Board) -> pd.DataFrame:
+    """Means of the cases that both have.
+
+    Returns:
+        explainer, column (of COLUMNS), first, second, mean (of second - first), low, high, cases.
+    """
+    both = _joined(queries.case_means(board), queries.case_means(other))
+    found = []
+    same_field = set(board.ranked) == set(other.ranked)
+    for column in COLUMNS:
+        if column.startswith("mean_rank") and not same_field:
+            continue  # ranks among other explainers mean something else
+        rows = both.dropna(subset=[f"{column}_first", f"{column}_second"])
+        if rows.empty:
+            continue
+        change = rows[f"{column}_second"] - rows[f"{column}_first"]
+        means = _paired(rows.assign(change=change))
+        sides = rows.groupby("explainer")[[f"{column}_first", f"{column}_second"]].mean()
+        means["column"] = column
+        means["first"] = means["explainer"].map(sides[f"{column}_first"])
+        means["second"] = means["explainer"].map(sides[f"{column}_second"])
+        found.append(means)
+    return pd.concat(found) if found else pd.DataFrame(columns=["explainer", "cases"])
+
+
+def changes(board: Board, other: Board, measure: str, n: str) -> pd.DataFrame:
+    """How the score of a case changes from one store to the other.
+
+    Returns:
+        explainer, bar (index into DIFFERENCE_EDGES), size (cases in it); of the explainer: cases, mean, low, high.
+    """
+    both = _joined(*(queries.scores(each, measure, n, "case_id", "photo_id") for each in (board, other)))
+    rows = both.assign(change=both["score_second"] - both["score_first"])
+    rows["bar"] = queries.place(rows["change"], DIFFERENCE_EDGES)
+    bars = rows.groupby(["explainer", "bar"]).agg(size=("change", "size")).reset_index()
+    return bars.merge(_paired(rows), on="explainer")
+
+
+def _joined(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
+    return first.merge(second.drop(columns="photo_id"), on=["case_id", "explainer"], suffixes=("_first", "_second"))
+
+
+def _paired(rows: pd.DataFrame) -> pd.DataFrame:
+    sums = rows.groupby(["photo_id", "explainer"], as_index=False).agg(
+        total=("change", "sum"), cases=("change", "size")
+    )
+    return clustered_means(sums, ["explainer"])

@@ -1,0 +1,145 @@
+"""Aggregates of a store, as plain functions of a board; pages call them through `boards.cached`.
+
+Ranges are half-open, as a selection's are, so that a bar's number is that of the cases behind it.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from compute.scoring.statistics import Summary, summarise
+from dashboard.data.boards import Board
+from dashboard.data.intervals import clustered_means
+from dashboard.data.matching import column_of, scored
+
+SCORE_EDGES = np.round(np.arange(0, 1, 0.05), 2)
+"""Lower ends of the bars of a distribution; the last has no upper end."""
+BANDS = 6
+
+
+def summary(board: Board) -> Summary:
+    """Table 1 and the answers to R1 and R2."""
+    with board.cursor() as cursor:
+        return summarise(cursor)
+
+
+def counts(board: Board) -> dict[str, int]:
+    """Rows of the store: photos, attempts, cases, failures."""
+    tables = ("photos", "attempts", "cases", "failures")
+    found = board.query(f"select {', '.join(f'(select count(*) from {name}) as {name}' for name in tables)}")
+    return {name: int(found[name].iloc[0]) for name in found.columns}
+
+
+def curves(board: Board, measure: str) -> pd.DataFrame:
+    """Mean score over cases by explainer and n: explainer, n, cases, mean, low, high, share (of the image, 0..1)."""
+    sums = board.query(f"select photo_id, explainer, n, cases, {column_of(measure)} as total, share from curves")
+    found = clustered_means(sums, ["explainer", "n"])
+    sizes = sums.groupby(["explainer", "n"], as_index=False)[["share", "cases"]].sum()
+    sizes["share"] /= sizes.pop("cases")
+    return found.merge(sizes, on=["explainer", "n"])
+
+
+_TRAITS = {
+    "case_id": "case_id", "photo_id": "photo_id", "photo_name": "photo_name", "clean_class": "clean_class",
+    "region_share": "region_share::double", "target_confidence": "target_confidence::double", "linf": "linf::double",
+}  # fmt: skip
+
+
+def scores(board: Board, measure: str, n: str, *traits: str) -> pd.DataFrame:
+    """One row a case and explainer: `explainer`, `score` (at its best n, its mean over n, or at one n), and traits."""
+    asked = "".join(f", {_TRAITS[name]} as {name}" for name in traits)
+    source, params = scored(measure, n)
+    return board.query(f"select explainer, score{asked} from ({source}) join cases using (case_id)", params)
+
+
+def distribution(board: Board, measure: str, n: str) -> pd.DataFrame:
+    """How many cases have a score within a bar: explainer, bar (index into SCORE_EDGES), cases; empty bars left out."""
+    found = scores(board, measure, n)
+    found["bar"] = place(found["score"], SCORE_EDGES)
+    return found.groupby(["explainer", "bar"], as_index=False).size().rename(columns={"size": "cases"})
+
+
+def bands(board: Board, measure: str, n: str, column: str) -> pd.DataFrame:
+    """Mean score against a property of the case, in bands with about as many cases each.
+
+    Returns:
+        explainer, band, low, high (the band's ends; the last has none: NaN), middle (median of the property), cases,
+        mean, mean_low, mean_high.
+    """
+    found = scores(board, measure, n, "photo_id", column)
+    edges = band_edges(found[column])
+    found["band"] = place(found[column], edges)
+    sums = found.groupby(["photo_id", "explainer", "band"], as_index=False).agg(
+        total=("score", "sum"), cases=("score", "size")
+    )
+    means = clustered_means(sums, ["explainer", "band"]).rename(columns={"low": "mean_low", "high": "mean_high"})
+    means["middle"] = means["band"].map(found.groupby("band")[column].median())
+    ends = np.append(edges[1:], np.nan)
+    means["low"], means["high"] = edges[means["band"]], ends[means["band"]]
+    return means
+
+
+def by_group(board: Board, measure: str, n: str, column: str) -> pd.DataFrame:
+    """Mean score by photo or original class: name, key (what a selection wants), explainer, cases, mean."""
+    name, key = {"photo": ("photo_name", "photo_id"), "clean": ("clean_class", "clean_class")}[column]
+    found = scores(board, measure, n, *{name, key})
+    found["name"], found["key"] = found[name], found[key]
+    return found.groupby(["name", "key", "explainer"], as_index=False).agg(
+        mean=("score", "mean"), cases=("score", "size")
+    )
+
+
+def wins(board: Board, measure: str, n: str) -> pd.DataFrame:
+    """Head to head on cases that both have explained: winner, loser, wins, ties, cases."""
+    source, params = scored(measure, n)
+    return board.query(
+        f"""with s as ({source})
+            select a.explainer as winner, b.explainer as loser, count(*) as cases,
+                   count(*) filter (where a.score > b.score) as wins, count(*) filter (where a.score = b.score) as ties
+            from s a join s b on a.case_id = b.case_id and a.explainer <> b.explainer group by all""",
+        params,
+    )
+
+
+def ranks(board: Board, measure: str) -> pd.DataFrame:
+    """How often an explainer has a rank at n: explainer, n, rank, cases, share (of the cases, 0..1)."""
+    return board.query(
+        """select explainer, n, rank, cases, cases / sum(cases) over (partition by explainer, n) as share
+           from rank_counts where measure = ? order by explainer, n, rank""",
+        [measure],
+    )
+
+
+def case_means(board: Board) -> pd.DataFrame:
+    """One row a case and explainer: case_id, photo_id, explainer, mean ranks (NaN for a baseline) and mean scores."""
+    return board.query(
+        """select s.case_id, s.photo_id, s.explainer, r.mean_rank_jaccard, r.mean_rank_hamming, s.mean_jaccard,
+                  s.mean_hamming, s.best_jaccard, s.best_hamming
+           from case_scores s left join (
+             select case_id, explainer, avg(rank_jaccard) as mean_rank_jaccard, avg(rank_hamming) as mean_rank_hamming
+             from ranks group by all) r using (case_id, explainer)"""
+    )
+
+
+def failures(board: Board) -> pd.DataFrame:
+    """What failed or was skipped: stage, photo, case_id, explainer, reason."""
+    return board.query("from failures order by stage, photo, case_id, explainer")
+
+
+def band_edges(values: Sequence[float] | pd.Series) -> npt.NDArray[np.float64]:
+    """Lower ends of at most BANDS bands with about as many values each: short numbers, the first below all values."""
+    array = np.asarray(values, dtype=float)
+    if array.size == 0:
+        return np.zeros(1)
+    edges = np.quantile(array, np.linspace(0, 1, BANDS, endpoint=False))
+    digits = 3 if array.max() <= 1 else 0
+    edges = np.round(edges, digits)
+    edges[0] = np.floor(array.min() * 10**digits) / 10**digits
+    return np.unique(edges)
+
+
+def place(values: pd.Series, edges: npt.NDArray[np.float64]) -> npt.NDArray[np.intp]:
+    """Index of the half-open range [edge, next edge) that holds each value; the last range has no end."""
+    return np.searchsorted(edges, values.to_numpy(float), side="right").clip(1) - 1

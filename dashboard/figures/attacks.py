@@ -1,0 +1,87 @@
+"""Plotly figures of Attacks."""
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from dashboard.data import attempts
+from dashboard.data.boards import Board
+from dashboard.data.selection import Selection
+from dashboard.figures.clicks import target
+from dashboard.figures.overview import finish, records
+from dashboard.theme import ACCENT, NEUTRAL, fade
+
+OUTCOMES = {
+    "success": ("Success", ACCENT),
+    "stalled": ("Discarded: stalled", fade(NEUTRAL, 0.75)),
+    "exhausted": ("Discarded: exhausted", fade(NEUTRAL, 0.35)),
+}
+SPREADS = {
+    "iterations": "Steps of the attack",
+    "linf": "Largest change of a channel, 1/255",
+    "l2": "Euclidean norm of the change (channels 0-1)",
+}
+
+
+def by_rank(board: Board) -> go.Figure:
+    """Stacked shares of outcomes against the region's rank."""
+    figure = _stacked(attempts.by_rank(board).assign(link=""), "region_rank", "regions of rank %{x}")
+    figure.update_xaxes(title="Rank of the region (1 is the photo's largest)", dtick=1)
+    return figure
+
+
+def by_size(board: Board) -> go.Figure:
+    """Stacked shares of outcomes against the region's size; successes lead to their cases."""
+    found = attempts.by_size(board).sort_values("band")
+    found["label"] = [
+        f"{low:.1%} +" if np.isnan(high) else f"{low:.1%} to {high:.1%}" for low, high in records(found, "low", "high")
+    ]
+    anything = Selection(board.explainers[0])
+    found["link"] = [
+        target(anything.within(("min_share", "max_share"), band, low, high)) if outcome == "success" else ""
+        for outcome, band, low, high in records(found, "outcome", "band", "low", "high")
+    ]
+    figure = _stacked(found, "label", "regions of %{x}")
+    labels = list(dict.fromkeys(found["label"]))
+    figure.update_xaxes(
+        title="Size of the region, share of the image", type="category", categoryorder="array", categoryarray=labels
+    )
+    return figure
+
+
+def spreads(board: Board) -> go.Figure:
+    """Histograms of steps and norms, successes over discarded attempts, a panel each."""
+    figure = make_subplots(cols=len(SPREADS), horizontal_spacing=0.06)
+    for place, (column, title_of_axis) in enumerate(SPREADS.items(), start=1):
+        bars = attempts.spread(board, column)
+        for success, title, colour in (
+            (True, "Success", ACCENT),
+            (False, "Discarded", OUTCOMES["stalled"][1]),
+        ):
+            rows = bars[bars["success"] == success]
+            figure.add_bar(
+                x=rows["middle"], y=rows["attempts"], width=rows["width"] * 0.94, name=title, legendgroup=title,
+                showlegend=place == 1, marker={"color": colour, "line": {"width": 0}}, row=1, col=place,
+                hovertemplate=f"{title}: %{{y:,}} attempts at about %{{x:.3g}}<extra></extra>",
+            )  # fmt: skip
+        figure.update_xaxes(title=title_of_axis, row=1, col=place)
+    figure.update_layout(barmode="stack")
+    figure.update_yaxes(title="Attempts", col=1)
+    return finish(figure, 330)
+
+
+def _stacked(found: pd.DataFrame, by: str, regions: str) -> go.Figure:
+    """Bars over the column `by`, one part an outcome; `found` has columns outcome, attempts and link too."""
+    found = found.assign(share=found["attempts"] / found.groupby(by)["attempts"].transform("sum") * 100)
+    figure = go.Figure()
+    for outcome, (title, colour) in OUTCOMES.items():
+        rows = found[found["outcome"] == outcome]
+        figure.add_bar(
+            x=rows[by], y=rows["share"], name=title, marker={"color": colour, "line": {"width": 0}},
+            customdata=records(rows, "link", "attempts"),
+            hovertemplate=f"{title}: %{{y:.0f}} % of the attempts on {regions} (%{{customdata[1]:,}})<extra></extra>",
+        )  # fmt: skip
+    figure.update_layout(barmode="stack", bargap=0.15)
+    figure.update_yaxes(title="Attempts, %", range=[0, 100])
+    return finish(figure, 340)

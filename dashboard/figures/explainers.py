@@ -1,0 +1,183 @@
+"""Plotly figures of Explainers."""
+
+from html import escape
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from dashboard.data import queries
+from dashboard.data.boards import Board
+from dashboard.data.queries import SCORE_EDGES
+from dashboard.data.selection import Selection
+from dashboard.figures.clicks import target
+from dashboard.figures.overview import SIZE_TITLE, finish, records
+from dashboard.theme import MEASURES, colours, explainer_name, fade
+
+BAND_COLUMNS = {
+    "region_share": ("Attacked region, % of the image", 100, ("min_share", "max_share")),
+    "linf": ("Largest change of a channel, 1/255", 1, ("min_linf", "max_linf")),
+    "target_confidence": ("Confidence in the target (0-1)", 1, ("min_conf", "max_conf")),
+}
+"""Property of a case: axis title, factor to the axis' unit, the ends' names in a selection."""
+ROWS = 25
+"""Photos or classes shown at once."""
+
+
+def distributions(board: Board, measure: str, n: str) -> go.Figure:
+    """One row of bars an explainer: how many cases have a score within 0.05; a bar leads to its cases."""
+    found, explainers = queries.distribution(board, measure, n), board.explainers
+    figure = make_subplots(rows=len(explainers), shared_xaxes=True, vertical_spacing=0.035)
+    colour = colours(explainers)
+    for place, name in enumerate(explainers, start=1):
+        rows = found[found["explainer"] == name]
+        ends = [
+            (float(SCORE_EDGES[b]), None if b == len(SCORE_EDGES) - 1 else float(SCORE_EDGES[b + 1]))
+            for b in rows["bar"]
+        ]
+        figure.add_bar(
+            x=[low + 0.025 for low, _ in ends], y=rows["cases"], width=0.046, name=explainer_name(name),
+            marker={"color": colour[name], "line": {"width": 0}}, row=place, col=1, showlegend=False,
+            customdata=[(target(Selection(name, measure, n, low=low, high=high)), f"{low:.2f} to {low + 0.05:.2f}")
+                        for low, high in ends],
+            hovertemplate=f"<b>{explainer_name(name)}</b><br>{MEASURES[measure].short} %{{customdata[1]}}: "
+            "%{y:,} cases<br>click to see them<extra></extra>",
+        )  # fmt: skip
+        figure.add_annotation(
+            text=f"<b>{explainer_name(name)}</b>", font={"color": colour[name]}, showarrow=False,
+            xref=f"x{place if place > 1 else ''} domain", yref=f"y{place if place > 1 else ''} domain",
+            x=0.995, y=0.96, xanchor="right", yanchor="top",
+        )  # fmt: skip
+    figure.update_xaxes(range=[0, 1.0])
+    figure.update_xaxes(title=f"{score_title(measure, n)} (0-1)", row=len(explainers))
+    figure.update_yaxes(title="Cases", range=[0, 1.06 * found["cases"].max()])
+    return finish(figure, 60 + 110 * len(explainers), margin={"l": 8, "r": 8, "t": 12, "b": 8})
+
+
+def win_matrix(board: Board, measure: str, n: str) -> go.Figure:
+    """Share of cases in which the row scores higher than the column; a cell leads to its cases."""
+    found, explainers = queries.wins(board, measure, n), board.explainers
+    names = {name: explainer_name(name).replace(" ", "<br>") for name in explainers}
+    share = found.assign(share=found["wins"] / found["cases"]).pivot(index="winner", columns="loser", values="share")
+    share = share.reindex(index=explainers, columns=explainers)
+    figure = go.Figure(
+        go.Heatmap(
+            z=share.to_numpy(float) * 100, x=list(names.values()), y=list(names.values()), zmin=0, zmax=100,
+            xgap=3, ygap=3, hoverinfo="skip", colorscale=[[0, "#E4E0F7"], [1, "#4B3BB0"]], showscale=False,
+        )
+    )  # fmt: skip
+    for dark, ink in ((False, "#1D1D26"), (True, "#FFFFFF")):
+        cells = records(
+            found[(found["wins"] / found["cases"] > 0.6) == dark], "winner", "loser", "wins", "ties", "cases"
+        )
+        figure.add_scatter(
+            x=[names[loser] for _, loser, *_ in cells], y=[names[winner] for winner, *_ in cells],
+            mode="markers+text", marker={"size": 48, "symbol": "square", "color": "rgba(0,0,0,0)"}, showlegend=False,
+            text=[f"{wins / cases:.0%}" for _, _, wins, _, cases in cells],
+            textfont={"size": 15, "color": ink},
+            customdata=[(target(Selection(winner, measure, n, winner=winner, loser=loser)), wins, ties, cases,
+                         f"{explainer_name(winner)} above {explainer_name(loser)}")
+                        for winner, loser, wins, ties, cases in cells],
+            hovertemplate="<b>%{customdata[4]}</b><br>in %{customdata[1]:,} of %{customdata[3]:,} "
+            "cases, %{customdata[2]:,} ties<br>click to see them<extra></extra>",
+        )  # fmt: skip
+    figure.update_xaxes(showgrid=False, side="top", tickangle=0, title="... than this one")
+    figure.update_yaxes(autorange="reversed", showgrid=False, title="This one scores higher ...")
+    return finish(figure, 60 + 110 * len(explainers), margin={"l": 8, "r": 8, "t": 12, "b": 8})
+
+
+def rank_shares(board: Board, measure: str) -> go.Figure:
+    """One panel an explainer: share of cases at each rank against n; a bar leads to its cases."""
+    found, explainers = queries.ranks(board, measure), board.ranked
+    figure = make_subplots(
+        cols=len(explainers),
+        shared_yaxes=True,
+        horizontal_spacing=0.03,
+        subplot_titles=[explainer_name(e) for e in explainers],
+    )
+    colour = colours(explainers)
+    ranks = sorted(found["rank"].unique())
+    for place, name in enumerate(explainers, start=1):
+        for rank in ranks:
+            rows = found[(found["explainer"] == name) & (found["rank"] == rank)]
+            strength = 1 - 0.88 * (rank - 1) / max(1, len(explainers) - 1)
+            figure.add_bar(
+                x=rows["n"], y=rows["share"] * 100,
+                marker={"color": fade(colour[name], strength), "line": {"width": 0}},
+                row=1, col=place, showlegend=False,
+                customdata=[(target(Selection(name, measure, str(k), rank=float(rank))), c)
+                            for k, c in records(rows, "n", "cases")],
+                hovertemplate=f"<b>{explainer_name(name)}</b>, n = %{{x}}<br>rank {rank:g}: %{{y:.0f}} % "
+                "(%{customdata[1]:,} cases)<br>click to see them<extra></extra>",
+            )  # fmt: skip
+    figure.update_layout(barmode="stack", bargap=0.12)
+    figure.update_xaxes(title=SIZE_TITLE, dtick=5)
+    figure.update_yaxes(range=[0, 100])
+    figure.update_yaxes(title="Cases, %", col=1)
+    return finish(figure, 340, margin={"l": 8, "r": 8, "t": 32, "b": 8})
+
+
+def band_curves(board: Board, measure: str, n: str) -> go.Figure:
+    """Mean score against properties of the case, a panel each, with intervals; a point leads to its cases."""
+    explainers = board.explainers
+    figure = make_subplots(cols=len(BAND_COLUMNS), shared_yaxes=True, horizontal_spacing=0.03)
+    colour = colours(explainers)
+    for place, (column, (title, factor, ends)) in enumerate(BAND_COLUMNS.items(), start=1):
+        bands = queries.bands(board, measure, n, column)
+        for name in explainers:
+            rows = bands[bands["explainer"] == name].sort_values("band")
+            marks = [
+                (target(Selection(name, measure, n).within(ends, band, low, high)),
+                 _ends(low * factor, high * factor), cases, mean_low, mean_high)
+                for band, low, high, cases, mean_low, mean_high in
+                records(rows, "band", "low", "high", "cases", "mean_low", "mean_high")
+            ]  # fmt: skip
+            figure.add_scatter(
+                x=rows["middle"] * factor, y=rows["mean"], mode="lines+markers", name=explainer_name(name),
+                legendgroup=name, showlegend=place == 1, line={"color": colour[name], "width": 2}, marker={"size": 8},
+                error_y={"array": rows["mean_high"] - rows["mean"], "arrayminus": rows["mean"] - rows["mean_low"],
+                         "thickness": 1.2, "width": 3},
+                customdata=marks, row=1, col=place,
+                hovertemplate=f"<b>{explainer_name(name)}</b><br>{title}: %{{customdata[1]}}<br>"
+                f"mean {MEASURES[measure].short} %{{y:.3f}} [%{{customdata[3]:.3f}}, %{{customdata[4]:.3f}}]<br>"
+                "%{customdata[2]:,} cases: click to see them"
+                "<extra></extra>",
+            )  # fmt: skip
+        figure.update_xaxes(title=title, row=1, col=place)
+    figure.update_yaxes(title=f"{score_title(measure, n)} (0-1)", col=1)
+    figure.update_yaxes(rangemode="tozero")
+    return finish(figure, 390)
+
+
+def group_dots(board: Board, column: str, first: str, measure: str, n: str) -> go.Figure:
+    """Mean score by photo or original class, the hardest or the easiest first; a dot leads to its cases."""
+    found, explainers = queries.by_group(board, measure, n, column), board.explainers
+    keys = found.groupby("key")["mean"].mean().sort_values(ascending=first == "hardest", kind="stable").index[:ROWS]
+    found = found.set_index("key").loc[keys].reset_index()
+    found["name"] = found["name"].map(escape)  # Plotly takes markup in labels
+    figure = go.Figure()
+    colour = colours(explainers)
+    names = list(dict.fromkeys(found["name"]))
+    for name in explainers:
+        rows = found[found["explainer"] == name]
+        figure.add_scatter(
+            x=rows["mean"], y=rows["name"], mode="markers", name=explainer_name(name),
+            marker={"color": colour[name], "size": 10},
+            customdata=[(target(Selection(name, measure, n, **{column: key})), cases)
+                        for key, cases in records(rows, "key", "cases")],
+            hovertemplate=f"<b>%{{y}}</b><br>{explainer_name(name)}: %{{x:.3f}}<br>"
+            "%{customdata[1]:,} cases: click to see them<extra></extra>",
+        )  # fmt: skip
+    figure.update_xaxes(title=f"{score_title(measure, n)}, mean over cases (0-1)", rangemode="tozero")
+    figure.update_yaxes(categoryorder="array", categoryarray=names, range=[len(names) - 0.4, -0.6])
+    return finish(figure, 150 + 24 * len(names))
+
+
+def score_title(measure: str, n: str) -> str:
+    """Best Jaccard index over n, mean Jaccard index over n, or Jaccard index at n = 5."""
+    name = MEASURES[measure].name
+    return f"{n.capitalize()} {name} over n" if n in ("best", "mean") else f"{name} at n = {n}"
+
+
+def _ends(low: float, high: float) -> str:
+    return f"from {low:.3g}" if np.isnan(high) else f"{low:.3g} to {high:.3g}"

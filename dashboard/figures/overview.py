@@ -1,0 +1,113 @@
+"""Plotly figures of the Overview; fonts, grid and background follow the visitor's theme, which Streamlit applies."""
+
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from compute.scoring.report import PAPER
+from compute.scoring.statistics import Estimate
+from dashboard.data import boards, queries
+from dashboard.data.boards import Board
+from dashboard.data.selection import Selection
+from dashboard.figures.clicks import target
+from dashboard.theme import MEASURES, NEUTRAL, colours, explainer_name, fade
+
+LEGEND = {"orientation": "h", "yanchor": "bottom", "y": 1.06, "xanchor": "left", "x": 0, "title": None}
+SIZE_TITLE = "Explanation size n"
+SHARE_TITLE = "Explanation size, % of the image's pixels"
+
+
+def finish(figure: go.Figure, height: int, **layout: object) -> go.Figure:
+    """The common frame of all figures: height in pixels, margins, a legend above."""
+    usual: dict[str, object] = {"legend": LEGEND, "margin": {"l": 8, "r": 8, "t": 56, "b": 8}, "hovermode": "closest"}
+    figure.update_layout(height=height, **(usual | layout))
+    figure.update_xaxes(automargin=True)
+    figure.update_yaxes(automargin=True)
+    return figure
+
+
+def records(rows: pd.DataFrame, *columns: str) -> list[tuple[Any, ...]]:
+    """The rows as tuples of Python values of these columns."""
+    return list(zip(*(rows[column].tolist() for column in columns), strict=True))
+
+
+def likeness_curves(board: Board, by_share: bool) -> go.Figure:
+    """Mean Jaccard index and Hamming likeness against explanation size, with bands of 95 % over photos.
+
+    Sizes are n, or shares of the image's pixels.
+    """
+    figure = make_subplots(cols=2, horizontal_spacing=0.09)
+    colour = colours(board.explainers)
+    for place, measure in enumerate(MEASURES, start=1):
+        curves = queries.curves(board, measure)
+        for name in board.explainers:
+            rows = curves[curves["explainer"] == name]
+            x = rows["share"] * 100 if by_share else rows["n"]
+            for trace in _curve(rows, x, name, colour[name], measure, legend=place == 1):
+                figure.add_trace(trace, row=1, col=place)
+        figure.update_yaxes(title=f"Mean {MEASURES[measure].name} (0-1)", row=1, col=place)
+    figure.update_xaxes(title=SHARE_TITLE if by_share else SIZE_TITLE, rangemode="tozero")
+    figure.update_yaxes(rangemode="tozero", col=1)
+    return finish(figure, 430)
+
+
+def _curve(
+    rows: pd.DataFrame, x: pd.Series, name: str, colour: str, measure: str, *, legend: bool
+) -> tuple[go.Scatter, go.Scatter]:
+    band = go.Scatter(
+        x=[*x, *x[::-1]], y=[*rows["high"], *rows["low"][::-1]], fill="toself", fillcolor=fade(colour, 0.16),
+        line={"width": 0}, hoverinfo="skip", showlegend=False, legendgroup=name, mode="lines",
+    )  # fmt: skip
+    line = go.Scatter(
+        x=x, y=rows["mean"], mode="lines+markers", name=explainer_name(name), legendgroup=name, showlegend=legend,
+        line={"color": colour, "width": 2.5}, marker={"size": 6},
+        customdata=[(target(Selection(name, measure, str(n))), n, s, a, b, c) for n, s, a, b, c in
+                    records(rows, "n", "share", "low", "high", "cases")],
+        hovertemplate=f"<b>{explainer_name(name)}</b>, n = %{{customdata[1]}}<br>"
+        "%{customdata[2]:.1%} of the pixels<br>"
+        f"{MEASURES[measure].short} %{{y:.3f}} [%{{customdata[3]:.3f}}, %{{customdata[4]:.3f}}]<br>"
+        "%{customdata[5]:,} cases: click to see them<extra></extra>",
+    )  # fmt: skip
+    return band, line
+
+
+def rank_plot(board: Board) -> go.Figure:
+    """Mean ranks with intervals, the paper's as hollow diamonds: Jaccard on the left, Hamming on the right."""
+    summary, explainers = boards.cached(queries.summary, board), board.ranked
+    figure = make_subplots(cols=2, shared_yaxes=True, horizontal_spacing=0.06)
+    colour = colours(board.explainers)
+    for place, measure in enumerate(MEASURES, start=1):
+        for name in explainers:
+            estimate = summary.explainers[name].get(f"mean_rank_{measure}")
+            if estimate is not None:
+                figure.add_trace(_dot(estimate, name, colour[name]), row=1, col=place)
+            if name in PAPER:
+                figure.add_trace(
+                    _paper(PAPER[name][place - 1], name, legend=place == 1 and name == "lime"), row=1, col=place
+                )
+        figure.update_xaxes(title=f"Mean rank by {MEASURES[measure].short} (1 is best)", row=1, col=place)
+    worst = max(3, len(explainers))
+    figure.update_xaxes(range=[0.85, worst + 0.15], dtick=1)
+    figure.update_yaxes(autorange="reversed")
+    return finish(figure, 130 + 45 * len(explainers))
+
+
+def _dot(estimate: Estimate, name: str, colour: str) -> go.Scatter:
+    low = estimate.mean if estimate.low is None else estimate.low
+    high = estimate.mean if estimate.high is None else estimate.high
+    return go.Scatter(
+        x=[estimate.mean], y=[explainer_name(name)], mode="markers", showlegend=False,
+        marker={"size": 11, "color": colour},
+        error_x={"array": [high - estimate.mean], "arrayminus": [estimate.mean - low], "color": colour, "thickness": 2},
+        hovertemplate=f"<b>{explainer_name(name)}</b><br>here %{{x:.2f}} [{low:.2f}, {high:.2f}]<extra></extra>",
+    )  # fmt: skip
+
+
+def _paper(value: float, name: str, *, legend: bool) -> go.Scatter:
+    return go.Scatter(
+        x=[value], y=[explainer_name(name)], mode="markers", name="Paper (Inception v3, 608 cases)", showlegend=legend,
+        marker={"symbol": "diamond-open", "size": 12, "color": NEUTRAL, "line": {"width": 2}},
+        hovertemplate=f"<b>{explainer_name(name)}</b><br>paper {value:.2f}<extra></extra>",
+    )  # fmt: skip

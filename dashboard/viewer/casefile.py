@@ -1,0 +1,93 @@
+"""Everything the store knows of one case, as the viewer and the download need it."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from dashboard.data import boards
+from dashboard.data.boards import Board
+from dashboard.viewer.thumbnails import Bytes, decode
+
+
+@dataclass(frozen=True)
+class CaseFile:
+    """One case.
+
+    Attributes:
+        facts: columns of the view `cases` (compute/store/views.sql).
+        pictures: PNG bytes of "photo" and "adversarial".
+        region: (H, W) uint8, 1 inside the attacked region.
+        gain: factor that makes the difference of the pictures visible: all but 1 % of the changed values stay in range.
+        entries: by explainer, the entry map, (H, W) uint8; explainers without a readable one are left out.
+        scores: explainer, n, pixels, hits, jaccard, hamming, rank_jaccard, rank_hamming (NaN where not ranked).
+        explanations: by explainer, `seconds` and the explainer's own `diagnostics`.
+    """
+
+    facts: dict[str, Any]
+    pictures: dict[str, bytes]
+    region: Bytes
+    gain: float
+    entries: dict[str, Bytes]
+    scores: pd.DataFrame
+    explanations: dict[str, dict[str, Any]]
+
+    @property
+    def name(self) -> str:
+        """How the case is called on a page."""
+        return f"{self.facts['photo_name']}, region {self.facts['region_rank']}"
+
+
+@st.cache_resource(show_spinner=False, max_entries=64, hash_funcs=boards.KEYS)
+def load(board: Board, case_id: str) -> CaseFile | str:
+    """A case by id, shared by all visitors: not to be changed. Where it cannot be shown: the reason in words."""
+    found = board.query("select * from cases where case_id = ?", [case_id])
+    if found.empty:
+        return "This store has no such case."
+    facts = {str(name): column.tolist()[0] for name, column in found.items()}
+    stored = board.images(facts["photo_id"], case_id)
+    owners = {"photo": facts["photo_id"], "segments": facts["photo_id"], "adversarial": case_id}
+    images = {kind: stored.get((owner, kind)) for kind, owner in owners.items()}
+    arrays = {kind: decode(png, 2 if kind == "segments" else 3) for kind, png in images.items()}
+    missing = [kind for kind, array in arrays.items() if array is None or array.shape[:2] != (facts["size"],) * 2]
+    labels = arrays["segments"]
+    if missing or labels is None:
+        return f"Its pictures cannot be read from the store: {', '.join(missing)}. The page Run checks the files."
+    entries = {e: decode(stored.get((case_id, f"entry:{e}")), 2) for e in board.explainers}
+    return CaseFile(
+        facts,
+        {kind: images[kind] or b"" for kind in ("photo", "adversarial")},
+        (labels == facts["segment"]).astype(np.uint8),
+        _gain(arrays["photo"], arrays["adversarial"]),
+        {e: m.astype(np.uint8) for e, m in entries.items() if m is not None and m.shape == labels.shape},
+        board.query(
+            """select m.explainer, m.n, m.pixels, m.hits, m.jaccard, m.hamming, r.rank_jaccard, r.rank_hamming
+            from measures m left join ranks r using (case_id, explainer, n)
+            where m.case_id = ? order by m.explainer, m.n""",
+            [case_id],
+        ),
+        _explanations(board, case_id),
+    )
+
+
+def _gain(photo: Any, adversarial: Any) -> float:
+    change = np.abs(adversarial.astype(np.int16) - photo)
+    changed = change[change > 0]
+    return 127.0 / float(np.percentile(changed, 99)) if changed.size else 1.0
+
+
+def _explanations(board: Board, case_id: str) -> dict[str, dict[str, Any]]:
+    rows = board.query("select explainer, seconds, diagnostics from explanations where case_id = ?", [case_id])
+    texts = zip(rows["explainer"].tolist(), rows["seconds"].tolist(), rows["diagnostics"].tolist(), strict=True)
+    return {name: {"seconds": seconds, "diagnostics": _read(text)} for name, seconds, text in texts}
+
+
+def _read(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}

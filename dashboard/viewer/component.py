@@ -1,0 +1,117 @@
+"""The viewer of one case: a component whose pictures and curves follow n in the browser (viewer.js).
+
+Its payload is one block of bytes: the header's length (4 bytes, little-endian), the header as JSON, then the blobs that
+the header names: PNGs of the pictures, and region and entry maps as they are, a byte a pixel.
+"""
+
+import json
+from importlib import resources
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from dashboard import theme
+from dashboard.data.boards import Board
+from dashboard.viewer.casefile import CaseFile
+from dashboard.viewer.thumbnails import ALARM, HIT, MISS
+
+
+def _source(name: str) -> str:
+    return resources.files("dashboard.viewer").joinpath(name).read_text(encoding="utf-8")
+
+
+_SCRIPT = "".join(map(_source, ("pixels.js", "figure.js", "viewer.js")))  # a component takes one script
+_mount = st.components.v2.component("wolfspider.viewer", js=_SCRIPT, css=_source("viewer.css"))
+
+
+def show(payload_: bytes, *, key: str = "viewer") -> int | None:
+    """Mount the viewer; the n that its visitor moved to, None before the first move."""
+    n = _mount(key=key, data=payload_, on_n_change=lambda: None).get("n")
+    return int(n) if isinstance(n, int | float) and 1 <= n <= 20 else None
+
+
+def payload(board: Board, case: CaseFile, n: int) -> bytes:
+    """What the viewer draws, first at n (1..20)."""
+    blobs = {**case.pictures, "region": case.region.tobytes()}
+    blobs |= {f"entry{i}": case.entries[e].tobytes() for i, e in enumerate(board.explainers) if e in case.entries}
+    header = {
+        "etag": f"{board.key}/{case.facts['case_id']}",
+        "name": case.facts["case_id"],
+        "title": f"{case.name} ({board.name})",
+        "size": case.facts["size"],
+        "gain": case.gain,
+        "n": n,
+        "help": theme.N_HELP,
+        "captions": captions(case, board.manifest["target"]["name"]),
+        "colours": {"hit": HIT, "miss": MISS, "alarm": ALARM},
+        "measures": {key: [measure.name, measure.help] for key, measure in theme.MEASURES.items()},
+        "explainers": _explainers(board, case),
+        "blobs": [[name, len(blob)] for name, blob in blobs.items()],
+    }
+    head = json.dumps(header, allow_nan=False).encode()
+    return b"".join([len(head).to_bytes(4, "little"), head, *blobs.values()])
+
+
+def captions(case: CaseFile, target: str) -> dict[str, list[str]]:
+    """The lines under the four pictures."""
+    facts = case.facts
+    return {
+        "photo": [
+            f"Original: {facts['clean_class']}",
+            f"{percent(facts['clean_confidence'])} confident",
+            f"{target}: {percent(facts['clean_target_confidence'])}",
+        ],
+        "adversarial": [
+            f"Adversarial: {facts['final_class']}",
+            f"{percent(facts['final_confidence'])} confident",
+            f"after {facts['iterations']} iterations",
+        ],
+        "difference": [
+            f"Difference, amplified {case.gain:.2g} times",
+            f"L∞ = {facts['linf']}/255, L2 = {facts['l2']:.2f}",
+            "grey is no change",
+        ],
+        "region": [
+            "Attacked region C",
+            f"{facts['region_pixels']:,} of {facts['n_pixels']:,} pixels ({percent(facts['region_share'])})",
+            f"number {facts['region_rank']} by size in this photo",
+        ],
+    }
+
+
+def percent(share: float) -> str:
+    """A share 0..1 as a percentage with two significant digits or one decimal."""
+    return f"{100 * share:.1f} %" if share >= 0.01 else f"{100 * share:.2g} %"
+
+
+def _explainers(board: Board, case: CaseFile) -> list[dict[str, Any]]:
+    by_explainer = {str(name): rows for name, rows in case.scores.groupby("explainer") if len(rows) == 20}
+    colours = theme.colours(board.explainers)
+    return [
+        {
+            "label": theme.explainer_name(name),
+            "colour": colours[name],
+            "baseline": name not in board.ranked,
+            **(_series(by_explainer[name]) if name in by_explainer else {}),
+            **_superpixels(case.explanations.get(name, {}).get("diagnostics", {})),
+        }
+        for name in board.explainers
+    ]
+
+
+def _series(rows: pd.DataFrame) -> dict[str, Any]:
+    columns = ("pixels", "jaccard", "hamming", "rank_jaccard", "rank_hamming")
+    lists = {c: [None if pd.isna(v) else round(float(v), 6) for v in rows[c]] for c in columns}
+    return {**lists, "best_n": int(np.argmax(rows["jaccard"].to_numpy())) + 1}
+
+
+def _superpixels(diagnostics: dict[str, Any]) -> dict[str, Any]:
+    """Weights of a superpixel explainer, and in words how well its surrogate fits; empty for any other."""
+    weights = diagnostics.get("weights")
+    if not isinstance(weights, list) or not weights or not all(isinstance(w, int | float) for w in weights):
+        return {}
+    r2 = diagnostics.get("r2")
+    words = [f"R² = {r2:.2f}"] if isinstance(r2, int | float) else []
+    return {"weights": weights[:20], "note": ", ".join([*words, f"{diagnostics.get('superpixels', '?')} superpixels"])}

@@ -1,0 +1,94 @@
+"""Downloads: a case as .npz with a README, a selection as CSV or Parquet."""
+
+import io
+import json
+import zipfile
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from compute.inputs.photos import from_png
+from dashboard.data.boards import Board
+from dashboard.data.matching import everything
+from dashboard.data.selection import Selection
+from dashboard.viewer.casefile import CaseFile
+
+README = """# {name}
+
+Case `{case_id}` of the store `{store}` (configuration {config_hash}), classifier {classifier}, target "{target}".
+The crop of `{photo}` was classified as "{clean}"; after an attack on one region it is classified as "{final}".
+
+`numpy.load` reads this file. Arrays, with H = W = {size}:
+
+| array | shape, type | meaning |
+|---|---|---|
+| photo, adversarial | (H, W, 3) uint8 | RGB before and after the attack |
+| region | (H, W) bool | the attacked region C |
+| entry_EXPLAINER | (H, W) uint8 | smallest n with the pixel in P_n, 0: never; P_n = (0 < entry) & (entry <= n) |
+| explainers | (E,) text | explainers that have scores, in the order of the next arrays |
+| pixels, hits | (E, 20) int32 | number of pixels in P_n, and in both P_n and C, for n = 1 ... 20 |
+| jaccard, hamming | (E, 20) float64 | hits / |P or C|, and 1 - |P xor C| / N |
+
+Facts of the case:
+
+```json
+{facts}
+```
+"""
+
+
+def case_npz(board: Board, case: CaseFile) -> bytes:
+    """Arrays of a case and a README.md, as an .npz."""
+    arrays: dict[str, Any] = {kind: from_png(png) for kind, png in case.pictures.items()}
+    arrays["region"] = case.region.astype(np.bool_)
+    arrays |= {f"entry_{name}": entry for name, entry in case.entries.items()}
+    scores = case.scores.groupby("explainer", sort=False)
+    arrays["explainers"] = np.array([str(name) for name, _ in scores])
+    for column, kind in (("pixels", np.int32), ("hits", np.int32), ("jaccard", float), ("hamming", float)):
+        arrays[column] = np.array([rows[column].to_numpy(kind) for _, rows in scores])
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    with zipfile.ZipFile(buffer, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("README.md", _readme(board, case))
+    return buffer.getvalue()
+
+
+def _readme(board: Board, case: CaseFile) -> str:
+    return README.format(
+        name=case.name,
+        case_id=case.facts["case_id"],
+        store=board.name,
+        config_hash=board.manifest.get("config_hash", "unknown"),
+        classifier=board.manifest["classifier"]["name"],
+        target=board.manifest["target"]["name"],
+        photo=case.facts["photo_name"],
+        clean=case.facts["clean_class"],
+        final=case.facts["final_class"],
+        size=case.facts["size"],
+        facts=json.dumps({**case.facts, "explanations": case.explanations}, indent=2, default=float),
+    )
+
+
+def table(board: Board, selection: Selection) -> pd.DataFrame:
+    """The selected cases in order, one row each; `score` is that of the columns explainer, measure and n."""
+    found = everything(board.query, selection)
+    for name in ("n", "measure", "explainer"):
+        found.insert(1, name, getattr(selection, name))
+    return found.drop(columns="position")
+
+
+def table_csv(board: Board, selection: Selection) -> bytes:
+    """The selected cases as CSV, UTF-8."""
+    return table(board, selection).to_csv(index=False).encode()
+
+
+def table_parquet(board: Board, selection: Selection) -> bytes:
+    """The selected cases as Parquet; store and selection are in the file's metadata under `wolfspider`."""
+    found = pa.Table.from_pandas(table(board, selection), preserve_index=False)
+    origin = {"store": board.name, "manifest_sha256": board.key, "selection": selection.to_params()}
+    buffer = io.BytesIO()
+    pq.write_table(found.replace_schema_metadata({"wolfspider": json.dumps(origin)}), buffer, compression="zstd")
+    return buffer.getvalue()

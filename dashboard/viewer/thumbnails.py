@@ -1,0 +1,75 @@
+"""Small pictures of a case: the photo with the attacked region's outline and one explanation over it."""
+
+import io
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from compute.inputs.photos import from_png
+
+HIT, MISS, ALARM = "#F5D547", "#3FB8F0", "#E0337F"
+"""Inside region and explanation, region only, explanation only: told apart by lightness too."""
+
+Mask = npt.NDArray[np.bool_]
+Bytes = npt.NDArray[np.uint8]
+
+
+def decode(png: bytes | None, ndim: int) -> npt.NDArray[Any] | None:
+    """The integers of a stored PNG; None where it is missing, damaged, or not of `ndim` dimensions."""
+    if png is None:
+        return None
+    try:
+        array = from_png(png)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return None
+    return array if array.ndim == ndim else None
+
+
+def outline(region: Mask) -> Mask:
+    """The region's pixels, (H, W), that touch its complement; the image's border does not count as an edge."""
+    padded = np.pad(region, 1, mode="edge")
+    inner = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
+    return region & ~inner
+
+
+def draw(photo: Bytes, region: Mask, chosen: Mask) -> Bytes:
+    """The photo, (H, W, 3), dimmed; hits and false alarms in their colours, the region's edge in white."""
+    grey = photo.mean(axis=2, keepdims=True, dtype=np.float32)
+    out: npt.NDArray[np.float32] = np.float32(0.25) * photo + np.float32(0.3) * grey
+    for mask, colour in ((chosen & region, HIT), (chosen & ~region, ALARM)):
+        out[mask] = out[mask] * 0.4 + np.array(_rgb(colour), np.float32) * 0.6
+    edge = outline(region)
+    out[outline(~region)] = 0
+    out[edge] = 255
+    return out.astype(np.uint8)
+
+
+def thumbnail(photo: bytes | None, segments: bytes | None, entry: bytes | None, segment: int, n: int) -> bytes | None:
+    """A case as JPEG, from its stored PNGs.
+
+    Args:
+        photo: RGB photo.
+        segments: Label map.
+        entry: Entry map of the explainer; None draws the region alone.
+        segment: The region's label.
+        n: Explanation size 1..20.
+
+    Returns:
+        The picture; None where photo or label map cannot be read or do not fit.
+    """
+    rgb, labels = decode(photo, 3), decode(segments, 2)
+    if rgb is None or labels is None or rgb.shape[:2] != labels.shape:
+        return None
+    first = decode(entry, 2)
+    fits = first is not None and first.shape == labels.shape
+    chosen = (first > 0) & (first <= n) if first is not None and fits else np.zeros(labels.shape, np.bool_)
+    buffer = io.BytesIO()
+    picture = draw(rgb.astype(np.uint8), labels == segment, chosen)
+    Image.fromarray(picture).save(buffer, "JPEG", quality=88)
+    return buffer.getvalue()
+
+
+def _rgb(colour: str) -> tuple[int, int, int]:
+    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)

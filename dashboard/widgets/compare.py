@@ -1,0 +1,110 @@
+"""Two stores side by side, on the cases that both have."""
+
+from html import escape
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from compute.errors import InputError
+from dashboard import urls
+from dashboard.data import boards, pairs
+from dashboard.data.boards import Board
+from dashboard.figures import clicks
+from dashboard.figures import compare as figures_compare
+from dashboard.theme import explainer_name
+from dashboard.widgets import tables, trouble
+
+
+def overview(board: Board) -> None:
+    """Choose another store; mean ranks and scores of both, with the differences. Nothing where there is one store."""
+    other = _rival(board)
+    if other is None:
+        return
+    found = boards.cached(pairs.differences, board, other)
+    if _nothing_shared(found, other):
+        return
+    columns = {column: title for column, title in pairs.COLUMNS.items() if column in set(found["column"])}
+    head = "<th>Explainer</th>" + "".join(
+        f"<th>{escape(title)}<br><small>{escape(board.name)} | {escape(other.name)} | difference</small></th>"
+        for title in columns.values()
+    )
+    rows = []
+    for name in (n for n in board.explainers if n in set(found["explainer"])):
+        cells = [tables.swatch(name, board.explainers)]
+        for column in columns:
+            row = found[(found["explainer"] == name) & (found["column"] == column)]
+            cells.append(f"<td>{_difference(row)}</td>")
+        rows.append("".join(cells))
+    st.html(tables.table(head, rows))
+    st.caption(
+        f"{found['cases'].max():,} cases of the same photo and region rank in both stores. Difference: "
+        f"{trouble.plain(other.name)} minus {trouble.plain(board.name)}, paired by case, 95 % over photos; "
+        "bold where the interval excludes zero."
+        + (
+            " Mean ranks are left out: the stores rank different explainers."
+            if len(columns) < len(pairs.COLUMNS)
+            else ""
+        )
+    )
+
+
+def explainers(board: Board, measure: str, n: str) -> None:
+    """Choose another store; how the scores of the same cases differ. Nothing where there is one store."""
+    other = _rival(board)
+    if other is None:
+        return
+    found = boards.cached(pairs.changes, board, other, measure, n)
+    if _nothing_shared(found, other):
+        return
+    names = [name for name in board.explainers if name in set(found["explainer"])]
+    clicks.chart(figures_compare.change_bars, board, other, measure, n)
+    lines = [
+        f"{explainer_name(name)} {rows['mean'].iloc[0]:+.3f}{_interval(rows)}"
+        for name in names
+        for rows in [found[found["explainer"] == name]]
+    ]
+    st.caption("Mean difference, 95 % over photos: " + "; ".join(lines))
+
+
+def _rival(board: Board) -> Board | None:
+    stores = {name: path for name, path in boards.find(boards.root()).items() if name != board.name}
+    if not stores:
+        return None
+    st.subheader("Side by side")
+    name = st.selectbox(
+        "Compare this store with",
+        list(stores),
+        index=None,
+        placeholder="Choose another store",
+        width=360,
+        **urls.bound("compare", list(stores), None),
+    )
+    if name is None:
+        return None
+    try:
+        return boards.open_board(name, stores[name])
+    except InputError as error:
+        st.warning("That store cannot be opened.", icon=":material/warning:")
+        st.code(str(error), language=None, wrap_lines=True)
+        return None
+
+
+def _nothing_shared(found: pd.DataFrame, other: Board) -> bool:
+    if found.empty:
+        st.info(f"No case of this store is also in {trouble.plain(other.name)}: they share no photo and region rank.")
+    return found.empty
+
+
+def _difference(row: pd.DataFrame) -> str:
+    if row.empty:
+        return "-"
+    first, second, mean, low, high = (float(row[c].iloc[0]) for c in ("first", "second", "mean", "low", "high"))
+    text = f"{mean:+.2f}"
+    clear = f"<b>{text}</b>" if low > 0 or high < 0 else text
+    return f"{first:.2f} | {second:.2f} | {clear}<br><small>{_interval(row)}</small>"
+
+
+def _interval(row: pd.DataFrame) -> str:
+    low, high = float(row["low"].iloc[0]), float(row["high"].iloc[0])
+    return "" if np.isnan(low) else f" [{low:+.2f}, {high:+.2f}]"

@@ -1,0 +1,237 @@
+"""The selection's widgets and words. The URL holds the selection; a widget shows it, and writes it when it is moved."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import streamlit as st
+
+from dashboard import theme
+from dashboard.data import boards
+from dashboard.data.boards import Board
+from dashboard.data.selection import MEASURES, ORDERS, QUESTIONS, RANGES, SIZES, Selection, parse, questions
+from dashboard.widgets.trouble import no_cases, plain
+
+PERCENT = 100.0
+"""Shares are 0..1 in the URL and percentages on the page."""
+
+LABELS = {
+    "score": "Score",
+    "region_share": "Region, % of the image",
+    "target_confidence": "Confidence in the target, %",
+    "linf": "Attack's strength L∞, 1/255",
+}
+HELP = {
+    "score": "The chosen explainer's score, by the measure and size chosen above.",
+    "region_share": "Size of the attacked region: |C| / N.",
+    "target_confidence": "The network's softmax probability of the target after the attack.",
+    "linf": "The largest change of a channel of any pixel, in 256 steps.",
+}
+_SHORT = {
+    "score": ("score", ""),
+    "region_share": ("region", " %"),
+    "target_confidence": ("confidence", " %"),
+    "linf": ("L∞", "/255"),
+}
+_SCALES = {"score": (1.0, 1.0, 0.01), "region_share": (PERCENT, 100.0, 0.5), "target_confidence": (PERCENT, 100.0, 1.0)}
+_SIZE_LABELS = {"best": "its best n", "mean": "mean over n"}
+
+
+@st.cache_resource(show_spinner=False, max_entries=16, hash_funcs=boards.KEYS)
+def choices(board: Board) -> dict[str, dict[str, str]]:
+    """What a selection over this store can name, with labels; shared by all visitors, not to be changed.
+
+    Explainers come in the order of their mean rank, so that the winner is the default.
+    """
+    photos = board.query("select distinct photo_id, photo_name, clean_class from cases order by photo_name, photo_id")
+    ids, names = photos["photo_id"].tolist(), photos["photo_name"].tolist()
+    winners = board.query(
+        "select explainer from mean_ranks where mean_rank_jaccard is not null order by mean_rank_jaccard"
+    )["explainer"].tolist()
+    unique = {name for name, times in Counter(names).items() if times == 1}
+    return {
+        "explainer": {e: theme.explainer_name(e) for e in [*winners, *board.explainers]},
+        "photo": {i: name if name in unique else i for i, name in zip(ids, names, strict=True)},
+        "clean": {name: name for name in sorted(set(photos["clean_class"]))},
+    }
+
+
+def read(board: Board) -> tuple[Selection, list[str]]:
+    """The selection in the URL, and the parameters that make no sense for this store; a page in words without cases."""
+    if not choices(board)["photo"]:
+        no_cases(int(board.query("select count(*) as attempts from attempts")["attempts"].iloc[0]))
+    return parse(st.query_params.to_dict(), choices(board))
+
+
+def write(selection: Selection, **others: str) -> None:
+    """Put the selection, and other parameters, into the URL, which keeps the store and the view."""
+    kept = {name: st.query_params[name] for name in ("store", "view") if name in st.query_params}
+    st.query_params.from_dict({**kept, **selection.to_params(), **others})
+
+
+def note_ignored(ignored: list[str]) -> None:
+    """Say which parameters of the link were ignored."""
+    if ignored:
+        st.warning(f"This link asks for something that this store does not have; ignored: {', '.join(ignored)}.")
+
+
+def _show(name: str, value: Any) -> str:
+    key = f"selection_{name}"
+    st.session_state[key] = value
+    return key
+
+
+def _moved(board: Board, name: str, change: Callable[[Any], dict[str, Any]] | None = None) -> None:
+    value = st.session_state[f"selection_{name}"]
+    write(read(board)[0].but(**(change(value) if change else {name: value or ""})))
+
+
+def question_widget(board: Board, selection: Selection) -> None:
+    """The ready-made questions, one or none chosen, with what the chosen one means."""
+    asked = questions(board.explainers)
+    st.pills(
+        "Questions",
+        list(asked),
+        format_func=lambda name: asked[name].title,
+        key=_show("question", selection.question or None),
+        on_change=_moved,
+        args=(board, "question", lambda name: {"question": name or "", "order": ""}),
+        label_visibility="collapsed",
+    )
+
+
+def score_widgets(board: Board, selection: Selection) -> None:
+    """Which score is meant, and the order."""
+    explainer, measure, size, order = st.columns(4)
+    explainer.selectbox(
+        "Explainer",
+        board.explainers,
+        format_func=theme.explainer_name,
+        key=_show("explainer", selection.explainer),
+        on_change=_moved,
+        args=(board, "explainer"),
+        help="Whose set the thumbnails show, and whose score is filtered and sorted.",
+    )
+    measure.selectbox(
+        "Measure",
+        list(MEASURES),
+        format_func=lambda name: theme.MEASURES[name].name,
+        key=_show("measure", selection.measure),
+        on_change=_moved,
+        args=(board, "measure"),
+        help=theme.MEASURES[selection.measure].help,
+    )
+    size.selectbox(
+        "Explanation size n",
+        list(SIZES),
+        format_func=lambda n: _SIZE_LABELS.get(n, f"n = {n}"),
+        key=_show("n", selection.n),
+        on_change=_moved,
+        args=(board, "n"),
+        help=theme.N_HELP,
+    )
+    order.selectbox(
+        "Order",
+        ["", *ORDERS] if selection.question else list(ORDERS),
+        format_func=lambda name: ORDERS[name][0] if name else "Most telling first",
+        key=_show("order", selection.order or ("" if selection.question else "high")),
+        on_change=_moved,
+        args=(board, "order"),
+    )
+
+
+def limit_widgets(board: Board, selection: Selection) -> None:
+    """Ranges, photo, class and comparisons."""
+    known = choices(board)
+    for column in RANGES:
+        _range_widget(board, selection, column)
+    _choice_widget(board, "photo", "Photo", known["photo"], selection.photo)
+    _choice_widget(board, "clean", "Original class", known["clean"], selection.clean)
+    names = known["explainer"]
+    pairs = {(a, b): f"{names[a]} beats {names[b]}" for a in names for b in names if a != b}
+    pair = (selection.winner, selection.loser)
+    _choice_widget(
+        board, "pair", "Head to head", pairs, pair, lambda p: dict(zip(("winner", "loser"), p or ("", ""), strict=True))
+    )
+    if selection.n.isdigit():
+        halves = {half / 2: f"{half / 2:g}" for half in range(2, 2 * len(board.ranked) + 1)}
+        label = f"Rank at n = {selection.n}"
+        _choice_widget(board, "rank", label, halves, selection.rank, lambda rank: {"rank": rank})
+
+
+def _range_widget(board: Board, selection: Selection, column: str) -> None:
+    scale, top, step = _SCALES.get(column, (1.0, 256.0, 1.0))
+    ends = [getattr(selection, name) for name in RANGES[column]]
+    low, high = (None if end is None else min(max(end * scale, 0.0), top) for end in ends)
+
+    def changed(value: tuple[float, float]) -> dict[str, float | None]:
+        moved = (None if value[0] <= 0 else value[0] / scale, None if value[1] >= top else value[1] / scale)
+        return {name: None if end is None else round(end, 6) for name, end in zip(RANGES[column], moved, strict=True)}
+
+    st.slider(
+        LABELS[column],
+        0.0,
+        top,
+        step=step,
+        key=_show(column, (low or 0.0, max(high if high is not None else top, low or 0.0))),
+        format="%.2f" if top == 1 else "%g",
+        on_change=_moved,
+        args=(board, column, changed),
+        help=HELP[column] + " The upper end is not included.",
+    )
+
+
+def _choice_widget(
+    board: Board,
+    name: str,
+    label: str,
+    options: Mapping[Any, str],
+    value: Any,
+    change: Callable[[Any], dict[str, Any]] | None = None,
+) -> None:
+    st.selectbox(
+        label,
+        list(options),
+        index=None,
+        format_func=lambda option: options[option],
+        placeholder="Any",
+        key=_show(name, value if value in options else None),
+        on_change=_moved,
+        args=(board, name, change),
+    )
+
+
+def words(board: Board, selection: Selection) -> str:
+    """The selection in words, as Markdown."""
+    measure = theme.MEASURES[selection.measure].name
+    parts = [f"{theme.explainer_name(selection.explainer)}, {measure} at {size_words(selection)}"]
+    parts += [group_words(board, selection, group) for group in selection.active()]
+    return plain("; ".join(parts))
+
+
+def size_words(selection: Selection) -> str:
+    """The explanation size in words."""
+    return _SIZE_LABELS.get(selection.n, f"n = {selection.n}").replace("mean", "the mean")
+
+
+def group_words(board: Board, selection: Selection, group: tuple[str, ...]) -> str:
+    """One group of limits in words, unescaped."""
+    for column, names in RANGES.items():
+        if group == names:
+            what, unit = _SHORT[column]
+            scale = _SCALES.get(column, (1.0, 0, 0))[0]
+            low, high = (getattr(selection, name) for name in names)
+            ends = [
+                f"from {low * scale:g}{unit}" if low is not None else "",
+                f"under {high * scale:g}{unit}" if high is not None else "",
+            ]
+            return " ".join([what, *filter(None, ends)])
+    if group == ("question",):
+        return QUESTIONS[selection.question].title
+    if group == ("photo",):
+        return f"photo {choices(board)['photo'][selection.photo]}"
+    if group == ("clean",):
+        return f"originally {selection.clean}"
+    if group == ("rank",):
+        return f"rank {selection.rank:g}"
+    return f"{theme.explainer_name(selection.winner)} beats {theme.explainer_name(selection.loser)}"

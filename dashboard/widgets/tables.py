@@ -1,0 +1,72 @@
+"""Small tables in a paper's form, as HTML; every text is escaped here."""
+
+from collections.abc import Mapping, Sequence
+from html import escape
+
+from compute.scoring.report import PAPER
+from compute.scoring.statistics import Estimate, Summary
+from dashboard.theme import MEAN_RANK_HELP, MEASURES, colours, explainer_name
+
+_STYLE = """<style>
+.paper {border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; font-size: .95rem}
+.paper th, .paper td {padding: .4rem .55rem; text-align: right; white-space: nowrap; vertical-align: top}
+.paper th:first-child, .paper td:first-child {text-align: left; padding-left: .2rem}
+.paper thead th {font-weight: 600; border-bottom: 1px solid color-mix(in srgb, currentColor 45%, transparent)}
+.paper thead th[title] {cursor: help; text-decoration: underline dotted; text-underline-offset: .25em}
+.paper thead, .paper tbody:last-child {border-bottom: 1.5px solid currentColor}
+.paper thead {border-top: 1.5px solid currentColor}
+.paper small, .paper .dim {opacity: .68}
+.paper .best {font-weight: 700}
+.paper i {display: inline-block; width: .7em; height: .7em; border-radius: 50%; margin-right: .5em}
+</style>"""
+
+
+def mean_ranks(summary: Summary, explainers: Sequence[str]) -> str:
+    """Table 1 of the paper: mean ranks with intervals beside the paper's, and mean scores."""
+    head = ["<th>Explainer</th>"]
+    for measure in MEASURES.values():
+        head.append(_head("Mean rank", measure.short, f"{MEAN_RANK_HELP} By the {measure.name}: {measure.formula}"))
+        head.append(_head("Paper", "", "Table 1 of the paper: Inception v3, 112 photos, 608 cases"))
+    head += [_head("Mean", m.short, m.help) for m in MEASURES.values()]
+    columns = [f"mean_rank_{m}" for m in MEASURES]
+    best = {c: min((e[c].mean for e in summary.explainers.values() if c in e), default=None) for c in columns}
+    rows = []
+    for name in explainers:
+        found, cells = summary.explainers[name], [swatch(name, explainers)]
+        for place, column in enumerate(columns):
+            cells.append(_estimate(found.get(column), 2, best[column]))
+            cells.append(f'<td class="dim">{PAPER[name][place]:.2f}</td>' if name in PAPER else "<td></td>")
+        cells += [_estimate(found.get(f"mean_{m}"), 3, None) for m in MEASURES]
+        rows.append("".join(cells))
+    return table("".join(head), rows)
+
+
+def table(head: str, rows: Sequence[str]) -> str:
+    """A table from header cells and rows of cells that are HTML already."""
+    body = "".join(f"<tr>{row}</tr>" for row in rows)
+    inner = f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
+    return f'{_STYLE}<div style="overflow-x: auto"><table class="paper">{inner}</table></div>'
+
+
+def swatch(name: str, explainers: Sequence[str]) -> str:
+    """The cell of an explainer: its colour and its name."""
+    return f'<td><i style="background:{colours(explainers)[name]}"></i>{escape(explainer_name(name))}</td>'
+
+
+def cells(values: Mapping[str, str]) -> str:
+    """A row of plain text cells."""
+    return "".join(f"<td>{escape(value)}</td>" for value in values.values())
+
+
+def _head(label: str, measure: str, title: str) -> str:
+    return f'<th title="{escape(title)}">{escape(label)}<br>{escape(measure)}</th>'
+
+
+def _estimate(estimate: Estimate | None, digits: int, best: float | None) -> str:
+    if estimate is None:
+        return '<td class="dim">-</td>'
+    kind = ' class="best"' if best is not None and estimate.mean == best else ""
+    mean = f"<span{kind}>{estimate.mean:.{digits}f}</span>"
+    if estimate.low is None or estimate.high is None:
+        return f"<td>{mean}</td>"
+    return f"<td>{mean}<br><small>{estimate.low:.{digits}f}-{estimate.high:.{digits}f}</small></td>"
