@@ -15,8 +15,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from compute.inputs.photos import png
 from compute.store.opening import sha256_file
+from compute.store.png import png
 from compute.store.schema import BLOB_ROW_GROUP, N_SIZES, SCHEMA_VERSION, TABLES
 
 SKILL = {"saliency": 0.5, "guided_backprop": 1.0, "lime": 2.0, "random": 0.0}

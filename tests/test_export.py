@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from make_store import make_store
 
-from compute.inputs.photos import from_png
+from compute.store.png import from_png
 from dashboard.data import boards, matching
 from dashboard.data.selection import Selection
 from dashboard.viewer import casefile, export

@@ -16,7 +16,8 @@ from PIL import Image
 
 from compute.errors import InputError
 from compute.inputs import photos
-from compute.inputs.photos import PhotoError, find, from_array, from_png, load, png
+from compute.inputs.photos import PhotoError, find, from_array, load
+from compute.store.png import from_png, png
 
 RGB = tiny.photo(1, 90, 120)
 

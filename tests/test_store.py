@@ -16,8 +16,8 @@ import pytest
 import tiny
 
 from compute.errors import InputError
-from compute.inputs import photos
 from compute.store.opening import MANIFEST, Store, open_store
+from compute.store.png import from_png
 from compute.store.schema import SCHEMA_VERSION, TABLES
 
 Edit = Callable[[Path], object]
@@ -36,7 +36,7 @@ def column(connection: duckdb.DuckDBPyConnection, query: str) -> list[Any]:
 def test_measures_are_those_of_the_masks(store: Store) -> None:
     """Equations 2 and 3 of the paper, from the stored images alone."""
     with store.connect() as connection:
-        images = {(o, k): photos.from_png(p) for o, k, p in connection.execute("from images").fetchall()}
+        images = {(o, k): from_png(p) for o, k, p in connection.execute("from images").fetchall()}
         segment = dict(connection.execute("select case_id, segment from cases").fetchall())
         rows = connection.execute("select case_id, photo_id, explainer, n, jaccard, hamming from measures").fetchall()
     assert len(rows) == 20 * 4 * len(segment) > 0
@@ -144,7 +144,7 @@ def test_discarded_attempts_are_no_cases(store: Store) -> None:
 
 def test_images_are_bit_for_bit_what_was_attacked_and_explained(store: Store) -> None:
     with store.connect() as connection:
-        images = {(o, k): photos.from_png(p) for o, k, p in connection.execute("from images").fetchall()}
+        images = {(o, k): from_png(p) for o, k, p in connection.execute("from images").fetchall()}
         attempts = connection.execute("select case_id, photo_id, segment, linf, region_pixels from attempts").fetchall()
     assert attempts
     for case, photo, segment, linf, pixels in attempts:

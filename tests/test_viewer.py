@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from make_store import make_store
 
-from compute.inputs.photos import from_png, png
+from compute.store.png import from_png, png
 from dashboard.data import boards
 from dashboard.viewer import casefile, thumbnails
 from dashboard.viewer import component as viewer

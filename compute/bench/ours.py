@@ -20,6 +20,7 @@ from compute.networks.classifiers import Classifier
 from compute.networks.engine import Probabilities
 from compute.scoring.entry import EntryMap, entry_of_superpixels
 from compute.store.opening import Store
+from compute.store.png import from_png
 from compute.sweep.config import Config
 from compute.sweep.evaluate import Case, Turns, explain_case, prepare_case
 from compute.sweep.pipeline import Pipeline
@@ -77,7 +78,7 @@ def sweep(config: Config, classifier: Classifier, sources: Sequence[Source]) -> 
                 "select (select sum(iterations + 1) from attempts), (select count(distinct case_id) from explanations)"
             ).fetchall()[0]
             rows = connection.execute("select owner, png from images where kind = 'entry:lime'").fetchall()
-        entries = {case_id: photos.from_png(png) for case_id, png in rows}
+        entries = {case_id: from_png(png) for case_id, png in rows}
         return Swept(
             seconds, dict(store.manifest["seconds"]), gradients, explained, _attempts(store, sources, config), entries
         )
@@ -95,8 +96,8 @@ def _attempts(store: Store, sources: Sequence[Source], config: Config) -> list[t
         ).fetchall()
     found = []
     for case_id, photo_id, rank, success, segments, adversarial in rows:
-        region = next(r for r in largest(photos.from_png(segments), config.regions) if r.rank == rank)
-        case = Case(case_id, photo_id, photos.from_png(adversarial), region.mask, target)
+        region = next(r for r in largest(from_png(segments), config.regions) if r.rank == rank)
+        case = Case(case_id, photo_id, from_png(adversarial), region.mask, target)
         found.append((Job(case_id, photo_id, rgb[photo_id], region), case if success else None))
     return found
 

@@ -2,13 +2,11 @@
 
 import csv
 import hashlib
-import io
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -223,16 +221,3 @@ def _bundled() -> Iterator[tuple[Path, str, str | None]]:
         spec = find_spec(package)
         if spec is not None and spec.origin is not None:
             yield Path(spec.origin).parent / folder / name, f"{package} (bundled)", licence
-
-
-def png(array: npt.NDArray[Any]) -> bytes:
-    """Lossless PNG of (H, W, 3) uint8 RGB, (H, W) uint8, or (H, W) uint16."""
-    buffer = io.BytesIO()
-    Image.fromarray(array).save(buffer, "PNG", compress_level=3)
-    return buffer.getvalue()
-
-
-def from_png(data: bytes) -> npt.NDArray[Any]:
-    """The array that `png` was given."""
-    with Image.open(io.BytesIO(data)) as image:
-        return np.array(image)

@@ -15,9 +15,9 @@ from torch import Tensor
 
 from compute.explainers import Explainer, Explanation, Superpixels, Task
 from compute.explainers.base import seed_of
-from compute.inputs.photos import png
 from compute.networks.classifiers import Classifier
 from compute.scoring import entry as scores
+from compute.store.png import png
 from compute.store.schema import N_SIZES
 from compute.sweep.config import Config
 from compute.sweep.rows import failure_row

@@ -25,6 +25,7 @@ from compute.networks.classifiers import Classifier
 from compute.networks.engine import Probabilities
 from compute.store.opening import Store
 from compute.store.parts import Parts, Rows
+from compute.store.png import from_png, png
 from compute.sweep.config import Config
 from compute.sweep.evaluate import Case, Explained, Prepared, Turns, explain_case, prepare_case
 from compute.sweep.pipeline import Pipeline
@@ -215,8 +216,8 @@ def _attack_group(opened: Sweep, index: int, group: Sequence[str], turns: Turns,
         if labels is None:
             labels = segment(photo.rgb, scale=config.scale, sigma=config.sigma, min_size=config.min_size)
         rows["photos"].append(photo_row(photo, labels, clean, classifier.classes))
-        rows["images"].append({"owner": photo_id, "kind": "photo", "png": photos.png(photo.rgb)})
-        rows["images"].append({"owner": photo_id, "kind": "segments", "png": photos.png(labels.astype("uint16"))})
+        rows["images"].append({"owner": photo_id, "kind": "photo", "png": png(photo.rgb)})
+        rows["images"].append({"owner": photo_id, "kind": "segments", "png": png(labels.astype("uint16"))})
         if clean[0] == opened.target:
             reason = f"already classified as the target, {classifier.classes[opened.target]}"
             rows["failures"].append(failure_row("attack", photo_id, reason))
@@ -227,7 +228,7 @@ def _attack_group(opened: Sweep, index: int, group: Sequence[str], turns: Turns,
     settings = BIM.of(config, opened.target)
     for attempt in attack(classifier, jobs, settings, batch=config.batch, exclusive=turns):
         rows["attempts"].append(attempt_row(attempt, classifier))
-        rows["images"].append({"owner": attempt.job.case_id, "kind": "adversarial", "png": photos.png(attempt.rgb)})
+        rows["images"].append({"owner": attempt.job.case_id, "kind": "adversarial", "png": png(attempt.rgb)})
         counted.advance("attack", len(group) / len(jobs))
     if not jobs:
         counted.advance("attack", len(group))
@@ -255,8 +256,8 @@ def _cases(opened: Sweep, index: int) -> Iterator[Case]:
     images = {(row["owner"], row["kind"]): row["png"] for row in opened.parts.read(name, "images")}
     for row in opened.parts.read(name, "attempts"):
         if row["success"]:
-            region = photos.from_png(images[row["photo_id"], "segments"]) == row["segment"]
-            rgb = photos.from_png(images[row["case_id"], "adversarial"])
+            region = from_png(images[row["photo_id"], "segments"]) == row["segment"]
+            rgb = from_png(images[row["case_id"], "adversarial"])
             yield Case(row["case_id"], row["photo_id"], rgb, region, opened.target)
 
 

@@ -5,8 +5,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from dashboard.data.boards import Board
+from dashboard.data.images import decode
 from dashboard.data.queries import band_edges, place
-from dashboard.viewer.thumbnails import decode
 
 _SPREADS = ("iterations", "linf", "l2")
 _BINS = 24

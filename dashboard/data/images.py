@@ -4,12 +4,16 @@ A query over the whole file reads the index again every time, a tenth of a secon
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from PIL import Image
+
+from compute.store.png import from_png
 
 
 class Images:
@@ -33,3 +37,14 @@ class Images:
         except (OSError, pa.ArrowException):
             return {}
         return {(row["owner"], row["kind"]): row["png"] for row in found}
+
+
+def decode(png: bytes | None, ndim: int) -> npt.NDArray[Any] | None:
+    """The integers of a stored PNG; None where it is missing, damaged, or not of `ndim` dimensions."""
+    if png is None:
+        return None
+    try:
+        array = from_png(png)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return None
+    return array if array.ndim == ndim else None

@@ -10,7 +10,8 @@ import streamlit as st
 
 from dashboard.data import boards
 from dashboard.data.boards import Board
-from dashboard.viewer.thumbnails import Bytes, decode
+from dashboard.data.images import decode
+from dashboard.viewer.thumbnails import Bytes
 
 
 @dataclass(frozen=True)

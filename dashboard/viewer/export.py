@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from compute.inputs.photos import from_png
+from compute.store.png import from_png
 from dashboard.data.boards import Board
 from dashboard.data.matching import everything
 from dashboard.data.selection import Selection

@@ -1,30 +1,18 @@
 """Small pictures of a case: the photo with the attacked region's outline and one explanation over it."""
 
 import io
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from compute.inputs.photos import from_png
+from dashboard.data.images import decode
 
 HIT, MISS, ALARM = "#F5D547", "#3FB8F0", "#E0337F"
 """Inside region and explanation, region only, explanation only: told apart by lightness too."""
 
 Mask = npt.NDArray[np.bool_]
 Bytes = npt.NDArray[np.uint8]
-
-
-def decode(png: bytes | None, ndim: int) -> npt.NDArray[Any] | None:
-    """The integers of a stored PNG; None where it is missing, damaged, or not of `ndim` dimensions."""
-    if png is None:
-        return None
-    try:
-        array = from_png(png)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return None
-    return array if array.ndim == ndim else None
 
 
 def outline(region: Mask) -> Mask:
