@@ -15,8 +15,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from compute.errors import InputError, Notice
+from compute.options import takes
 from compute.store.opening import Store, open_store
-from compute.sweep.config import PROFILES, configure
+from compute.sweep.config import PROFILES, RUN, Config, configure
 
 app = typer.Typer(
     name="wolfspider",
@@ -30,73 +31,28 @@ app = typer.Typer(
 out, err = Console(), Console(stderr=True)
 
 StoreArgument = Annotated[Path, typer.Argument(help="Folder of a published store.", show_default=False)]
-_INPUT, _ATTACK, _EXPLAIN, _RUN = "What is attacked", "How it is attacked", "How it is explained", "How it runs"
-
-
-def _given(help_: str, panel: str, *names: str, **more: Any) -> Any:
-    """An option that only counts when it is given: its default comes from the configuration."""
-    return typer.Option(*names, help=help_, rich_help_panel=panel, show_default=False, **more)
 
 
 @app.command()
+@takes(list(Config.model_fields))
 def sweep(
+    options: dict[str, Any],
     more_photos: Annotated[
-        list[str] | None, typer.Argument(metavar="[PHOTOS]...", help="More photos or folders.")
+        list[str] | None, typer.Argument(metavar="[PHOTOS]...", help="More photos or folders.", show_default=False)
     ] = None,
-    photos: Annotated[
-        list[str] | None, _given("Folder or file, again and again; default: the bundled photos.", _INPUT)
+    profile: Annotated[
+        str | None, typer.Option(help=f"Sizes of the experiment: {', '.join(PROFILES)}.", rich_help_panel=RUN)
     ] = None,
-    profile: Annotated[str | None, _given(f"Sizes of the experiment: {', '.join(PROFILES)} (default).", _RUN)] = None,
-    config: Annotated[Path | None, _given("TOML file with any of these options (regions = 4 ...).", _RUN)] = None,
-    classifier: Annotated[
-        str | None, _given("efficientnet_lite0 (default), inception_v3, any torchvision name, or timm:NAME.", _INPUT)
+    config: Annotated[
+        Path | None, typer.Option(help="TOML file with any of these options (regions = 4 ...).", rich_help_panel=RUN)
     ] = None,
-    weights: Annotated[str | None, _given("State dict instead of the classifier's own weights.", _INPUT)] = None,
-    target: Annotated[str | None, _given("Class to aim at, name or index (default: wolf spider).", _ATTACK)] = None,
-    explainers: Annotated[
-        str | None, _given("Comma-separated; your own is MODULE:NAME (default: all four).", _EXPLAIN)
-    ] = None,
-    regions: Annotated[int | None, _given("Largest segments to attack per photo (default: 10).", _INPUT)] = None,
-    scale: Annotated[float | None, _given("Felzenszwalb's scale (default: 100).", _INPUT)] = None,
-    sigma: Annotated[float | None, _given("Felzenszwalb's smoothing, pixels (default: 0.8).", _INPUT)] = None,
-    min_size: Annotated[int | None, _given("Felzenszwalb's smallest segment, pixels (default: 100).", _INPUT)] = None,
-    step: Annotated[int | None, _given("BIM step in 1/255 (default: 4).", _ATTACK)] = None,
-    iterations: Annotated[int | None, _given("Most BIM steps (default: 150).", _ATTACK)] = None,
-    patience: Annotated[
-        int | None, _given("Steps within which the target's log-probability must rise (default: 20).", _ATTACK)
-    ] = None,
-    progress: Annotated[float | None, _given("... by this much, in nats (default: 0.1).", _ATTACK)] = None,
-    budget: Annotated[int | None, _given("Largest change of a channel in 1/255 (default: 255, none).", _ATTACK)] = None,
-    confidence: Annotated[
-        float | None, _given("Least probability of the target (default: 0, it need only win).", _ATTACK)
-    ] = None,
-    lime_samples: Annotated[
-        int | None, _given("Perturbed images per LIME explanation (default: 1000).", _EXPLAIN)
-    ] = None,
-    seed: Annotated[int | None, _given("Seed of all randomness (default: 0).", _RUN)] = None,
-    batch: Annotated[int | None, _given("Images per pass (default: by kind of device).", _RUN)] = None,
-    group: Annotated[
-        int | None, _given("Photos whose attacks share batches (default: by kind of device).", _RUN)
-    ] = None,
-    engine: Annotated[str | None, _given("auto (default), eager, compiled, onnxruntime.", _RUN)] = None,
-    precision: Annotated[str | None, _given("Of LIME's passes: float32 (default), bfloat16 or float16.", _RUN)] = None,
-    device: Annotated[str | None, _given("auto (default), cpu, cuda or cuda:N.", _RUN)] = None,
-    out_: Annotated[str | None, _given("Folder of the store (default: data/store).", _RUN, "--out")] = None,
     shard: Annotated[
-        str, typer.Option(help="i/n: only the i-th of n shares; join them with publish.", rich_help_panel=_RUN)
+        str, typer.Option(help="i/n: only the i-th of n shares; join them with publish.", rich_help_panel=RUN)
     ] = "1/1",
 ) -> None:
     """Photos in, store out: segment, attack, explain and score. An interrupted sweep goes on where it stopped."""
-    given = {k: v for k, v in locals().items() if v is not None}
-    for name in ("more_photos", "profile", "config", "shard", "out_"):
-        given.pop(name, None)
-    paths = [*(photos or []), *(more_photos or [])]
-    given |= {"photos": tuple(paths)} if paths else {}
-    given |= (
-        {"explainers": tuple(filter(None, map(str.strip, explainers.split(","))))} if explainers is not None else {}
-    )
-    given |= {"out": out_} if out_ is not None else {}
-    configuration = configure(profile=profile, file=config, options=given)
+    paths = [*options.get("photos", []), *(more_photos or [])]
+    configuration = configure(profile=profile, file=config, options=options | ({"photos": paths} if paths else {}))
     share = _shard(shard)
     from compute.sweep.sweep import run_sweep
 
@@ -178,29 +134,22 @@ def dashboard(
     raise typer.Exit(launch(path, port=port, host=host))
 
 
+_BENCH = ("photos", "classifier", "weights", "regions", "lime_samples", "batch", "engine", "precision", "device")
+
+
 @app.command()
+@takes(_BENCH, regions=2)
 def bench(
-    photos: Annotated[list[str] | None, _given("Folder or file; default: the bundled photos.", _INPUT)] = None,
-    classifier: Annotated[str | None, _given("Classifier (default: efficientnet_lite0).", _INPUT)] = None,
-    weights: Annotated[str | None, _given("State dict instead of the classifier's own weights.", _INPUT)] = None,
+    options: dict[str, Any],
     untrained: Annotated[bool, typer.Option(help="Random weights, for architectures without weights here.")] = False,
-    regions: Annotated[int | None, _given("Regions per photo in the whole sweep (default: 2).", _RUN)] = None,
-    lime_samples: Annotated[int | None, _given("Perturbed images per LIME explanation (default: 1000).", _RUN)] = None,
-    batch: Annotated[int | None, _given("Images per pass (default: by kind of device).", _RUN)] = None,
-    engine: Annotated[str | None, _given("auto (default), eager, compiled, onnxruntime.", _RUN)] = None,
-    precision: Annotated[str | None, _given("Of LIME's passes: float32 (default), bfloat16 or float16.", _RUN)] = None,
-    device: Annotated[str | None, _given("auto (default), cpu, cuda or cuda:N.", _RUN)] = None,
     rounds: Annotated[int, typer.Option(min=1, help="Interleaved repetitions; medians are reported.")] = 3,
     json_: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """How near the network's own speed everything runs on this machine, and how much faster than the obvious loop."""
-    given = {k: v for k, v in locals().items() if v is not None}
-    for name in ("untrained", "rounds", "json_"):
-        given.pop(name)
     from compute.bench import bench as measure
     from compute.bench.table import as_table
 
-    config = configure(options={"regions": 2, **given})
+    config = configure(options={"regions": 2, **options})
     with err.status("begins", spinner="line") as status:
         found = measure(config, untrained=untrained, rounds=rounds, say=status.update)
     out.print_json(data=found) if json_ else out.print(as_table(found))

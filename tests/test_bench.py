@@ -18,7 +18,7 @@ from compute.networks import classifiers
 from compute.networks.classifiers import Recipe
 from compute.scoring.entry import entry_of_superpixels
 from compute.sweep.config import Config
-from compute.sweep.evaluate import Case
+from compute.sweep.explaining import Case
 
 
 @pytest.mark.slow

@@ -14,7 +14,9 @@ from compute.explainers import Superpixels
 from compute.explainers.lime import lime
 from compute.networks import engine
 from compute.networks.classifiers import Classifier
+from compute.networks.engine import Engine
 from compute.sweep.config import Config
+from compute.sweep.sweep import passes_of
 
 
 def test_auto_finds_a_device() -> None:
@@ -27,24 +29,25 @@ def test_unusable_devices_are_named(name: str) -> None:
         engine.device_of(name)
 
 
-def test_choices_follow_from_the_configuration_and_the_kind_of_device() -> None:
-    small, large = Config(regions=1, lime_samples=10), Config(regions=10, lime_samples=1000)
+def test_choices_follow_from_the_work_and_the_kind_of_device() -> None:
     for device, faster in (("cpu", "onnxruntime"), ("cuda", "compiled")):
-        assert engine.resolved(small, device, photos=6).engine == "eager"
-        assert engine.resolved(large, device, photos=112).engine == faster
-    no_lime = Config(regions=10, explainers=("saliency", "random"))
-    assert engine.resolved(no_lime, "cpu", photos=112).engine == "eager"
-    reduced = Config(regions=10, precision="bfloat16")
-    assert [engine.resolved(reduced, d, photos=112).engine for d in ("cpu", "cuda")] == ["eager", "compiled"]
-    asked = engine.resolved(Config(batch=3, group=2, engine="compiled"), "cpu", photos=1)
-    assert (asked.batch, asked.group, asked.engine) == (3, 2, "compiled")
-    assert engine.resolved(small, "cpu", photos=1).batch == engine.BATCH["cpu"]
+        assert Engine().resolved(device, passes=60) == Engine("eager", "float32", engine.BATCH[device])
+        assert Engine().resolved(device, passes=1_120_000).name == faster
+    reduced = Engine(precision="bfloat16")
+    assert [reduced.resolved(d, passes=1_120_000).name for d in ("cpu", "cuda")] == ["eager", "compiled"]
+    asked = Engine("compiled", "float32", 3)
+    assert asked.resolved("cpu", passes=0) == asked
 
 
-def _ranked(config: Config, known: Classifier, lime_samples: int = 90) -> tuple[list[int], torch.Tensor]:
+def test_passes_are_limes() -> None:
+    assert passes_of(Config(regions=10, lime_samples=1000), 112) == 1_120_000
+    assert passes_of(Config(regions=10, explainers=("saliency", "random")), 112) == 0
+
+
+def _ranked(asked: Engine, known: Classifier, lime_samples: int = 90) -> tuple[list[int], torch.Tensor]:
     """LIME's superpixels, best first, and the probabilities of five made photos."""
-    probabilities = engine.probabilities(known, config)
-    task = tiny.task(of=known, batch=config.batch, lime_samples=lime_samples)
+    probabilities = engine.probabilities(known, asked)
+    task = tiny.task(of=known, batch=asked.batch, lime_samples=lime_samples)
     found = lime(dataclasses.replace(task, probabilities=probabilities))
     assert isinstance(found, Superpixels)
     x = torch.from_numpy(np.stack([tiny.photo(i, known.size, known.size) for i in range(5)]))
@@ -56,8 +59,8 @@ def _ranked(config: Config, known: Classifier, lime_samples: int = 90) -> tuple[
 def test_fast_passes_rank_superpixels_as_eager_ones_do(name: str, classifier: Classifier) -> None:
     if name == "compiled" and shutil.which("g++") is None:
         pytest.skip("inductor needs a C++ compiler on a CPU")
-    eager, plain = _ranked(Config(batch=16, engine="eager"), classifier)
-    ranked, fast = _ranked(Config(batch=16, engine=name), classifier)
+    eager, plain = _ranked(Engine("eager", "float32", 16), classifier)
+    ranked, fast = _ranked(Engine(name, "float32", 16), classifier)
     assert fast.shape == plain.shape
     torch.testing.assert_close(fast, plain, rtol=1e-4, atol=1e-5)
     assert ranked == eager
@@ -66,16 +69,16 @@ def test_fast_passes_rank_superpixels_as_eager_ones_do(name: str, classifier: Cl
 
 @pytest.mark.slow
 def test_onnxruntime_ranks_superpixels_of_the_real_network_as_eager_passes_do(lite0: Classifier) -> None:
-    eager, plain = _ranked(Config(batch=16, engine="eager"), lite0, lime_samples=120)
-    ranked, fast = _ranked(Config(batch=16, engine="onnxruntime"), lite0, lime_samples=120)
+    eager, plain = _ranked(Engine("eager", "float32", 16), lite0, lime_samples=120)
+    ranked, fast = _ranked(Engine("onnxruntime", "float32", 16), lite0, lime_samples=120)
     torch.testing.assert_close(fast, plain, rtol=1e-4, atol=1e-6)
     assert ranked == eager
     assert len(eager) > 10
 
 
 def test_reduced_precision_answers_in_float32_and_nearly_alike(classifier: Classifier) -> None:
-    _, plain = _ranked(Config(batch=16, engine="eager"), classifier)
-    _, reduced = _ranked(Config(batch=16, engine="eager", precision="bfloat16"), classifier)
+    _, plain = _ranked(Engine("eager", "float32", 16), classifier)
+    _, reduced = _ranked(Engine("eager", "bfloat16", 16), classifier)
     assert reduced.dtype == torch.float32
     torch.testing.assert_close(reduced, plain, rtol=0, atol=0.05)
     assert not torch.equal(reduced, plain)
@@ -100,11 +103,11 @@ class _Random(nn.Module):
 def test_a_network_that_cannot_be_exported_runs_eagerly(network: nn.Module) -> None:
     known = Classifier.of(nn.Sequential(nn.Conv2d(3, 3, 1), network), size=8, name="odd")
     with pytest.warns(Notice, match="odd runs on eager torch"):
-        config, probabilities = engine.ready(known, Config(), photos=10)
-    assert config.engine == "eager"
+        chosen, probabilities = engine.ready(known, Engine(), passes=100_000)
+    assert chosen.name == "eager"
     assert probabilities(torch.rand(2, 3, 8, 8)).shape == (2, 3)
     with pytest.raises(InputError, match="--engine onnxruntime: odd cannot run on it"):
-        engine.ready(known, Config(engine="onnxruntime"), photos=10)
+        engine.ready(known, Engine("onnxruntime"), passes=0)
 
 
 @pytest.mark.gpu
@@ -113,6 +116,6 @@ def test_a_gpu_ranks_superpixels_as_the_cpu_does() -> None:
     known, there = tiny.classifier(), tiny.classifier()
     there = type(there).of(tiny.network(), size=tiny.SIZE, classes=tiny.CLASSES, device="cuda", **tiny.NORMALISATION)
     x = tiny.images(range(5))
-    here = engine.probabilities(known, Config(batch=16, engine="eager"))(x)
-    away = engine.probabilities(there, Config(batch=16, engine="eager"))(x.cuda())
+    here = engine.probabilities(known, Engine("eager", "float32", 16))(x)
+    away = engine.probabilities(there, Engine("eager", "float32", 16))(x.cuda())
     np.testing.assert_allclose(here.numpy(), away.cpu().numpy(), atol=1e-2)

@@ -16,7 +16,7 @@ from compute.explainers import EXPLAINERS, Explanation, Superpixels, Task, resol
 from compute.explainers.base import seed_of
 from compute.networks.classifiers import Classifier
 from compute.scoring import entry as scores
-from compute.sweep.evaluate import entry_map
+from compute.sweep.explaining import entry_map
 
 SIZES = scores.scheduled_sizes(tiny.SIZE**2)
 every = pytest.mark.parametrize("name", EXPLAINERS)

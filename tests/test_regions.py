@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from compute.inputs.regions import Labels, largest, segment
+from compute.inputs.regions import Labels, Segmentation, largest
 
 LABELS = hnp.arrays(np.int32, hnp.array_shapes(min_dims=2, max_dims=2, max_side=8), elements=st.integers(0, 6))
 
@@ -29,14 +29,14 @@ def test_largest_are_the_largest_segments_in_order(labels: Labels, count: int) -
 def test_segments_follow_the_picture_and_their_least_size() -> None:
     rgb = np.zeros((60, 60, 3), np.uint8)
     rgb[:, 30:] = 200
-    labels = segment(rgb, scale=100, sigma=0.5, min_size=50)
+    labels = Segmentation(scale=100, sigma=0.5, min_size=50).of(rgb)
     assert labels.shape == (60, 60)
     assert len(np.unique(labels[:, :25])) == len(np.unique(labels[:, 35:])) == 1
     assert labels[0, 0] != labels[0, -1]
-    noisy = segment(tiny.photo(0), scale=20, sigma=0.5, min_size=40)
+    noisy = Segmentation(scale=20, sigma=0.5, min_size=40).of(tiny.photo(0))
     assert np.unique(noisy, return_counts=True)[1].min() >= 40
 
 
 def test_a_larger_scale_gives_larger_segments() -> None:
-    few, many = (len(np.unique(segment(tiny.photo(0), scale=s, sigma=0.5, min_size=1))) for s in (500, 5))
+    few, many = (len(np.unique(Segmentation(scale=s, sigma=0.5, min_size=1).of(tiny.photo(0)))) for s in (500, 5))
     assert few < many

@@ -7,7 +7,19 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-COMPUTE = ("errors", "store", "inputs", "networks", "attacks", "explainers", "scoring", "sweep", "bench", "cli")
+COMPUTE = (
+    "errors",
+    "store",
+    "inputs",
+    "networks",
+    "attacks",
+    "explainers",
+    "scoring",
+    "sweep",
+    "bench",
+    "options",
+    "cli",
+)
 DASHBOARD = ("theme", "urls", "data", "figures", "viewer", "widgets", "views", "app", "launch")
 ROOMS = {"compute": COMPUTE, "dashboard": DASHBOARD}
 OPEN_TO_DASHBOARD = {"errors", "store", "scoring"}

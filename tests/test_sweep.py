@@ -193,7 +193,7 @@ def test_a_finished_sweep_has_nothing_to_do(store: Store, tmp_path: Path, monkey
     def never(*_: object, **__: object) -> Iterator[Attempt]:
         raise AssertionError("attacked again")
 
-    monkeypatch.setattr("compute.sweep.sweep.attack", never)
+    monkeypatch.setattr("compute.sweep.attacking.attack", never)
     monkeypatch.setattr("compute.networks.engine.probabilities", never)
     again = tiny.published(tmp_path)
     assert again.manifest == first.manifest

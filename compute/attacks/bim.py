@@ -6,7 +6,7 @@ x' = clip(x - alpha * M * sign(grad CE(f(x), target))). The step is a whole numb
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,12 +16,21 @@ from torch import Tensor
 
 from compute.inputs.regions import Region
 from compute.networks.classifiers import Classifier
-from compute.sweep.config import Config
 
 
 @dataclass(frozen=True, kw_only=True)
 class BIM:
-    """The attack's settings; see `Config` for their meaning."""
+    """The attack's settings.
+
+    Attributes:
+        target: index of the class that it aims at.
+        step: size of a step, in 1/255.
+        iterations: steps after which a job is given up.
+        patience: steps within which the target's log-probability must rise by `progress` nats, or it is given up.
+        progress: that rise.
+        budget: largest change of a channel, in 1/255; 255 is none.
+        confidence: softmax probability that the target must reach, besides being the predicted class.
+    """
 
     target: int
     step: int = 4
@@ -30,12 +39,6 @@ class BIM:
     progress: float = 0.1
     budget: int = 255
     confidence: float = 0.0
-
-    @classmethod
-    def of(cls, config: Config, target: int) -> "BIM":
-        """The settings of a configuration."""
-        names = [field.name for field in fields(cls) if field.name != "target"]
-        return cls(target=target, **{name: getattr(config, name) for name in names})
 
 
 @dataclass(frozen=True)

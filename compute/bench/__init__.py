@@ -1,6 +1,5 @@
 """`wolfspider bench`: how near the network's own speed everything runs, as ratios measured side by side in one run."""
 
-import dataclasses
 import importlib.util
 import multiprocessing
 import statistics
@@ -14,7 +13,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from compute.attacks.bim import BIM
 from compute.bench import ours
 from compute.bench.limit import Rates, limit, wait
 from compute.bench.loop import LoopItem, LoopResult, run_loop
@@ -25,8 +23,9 @@ from compute.inputs import photos
 from compute.inputs.photos import Source
 from compute.networks import classifiers, engine
 from compute.networks.classifiers import Classifier
-from compute.networks.engine import Probabilities
+from compute.networks.engine import Engine, Probabilities
 from compute.sweep.config import Config
+from compute.sweep.sweep import attack_of, passes_of
 
 LIME_CASES = 4
 """Cases that LIME alone is measured on."""
@@ -52,7 +51,7 @@ def bench(
     sources, _ = photos.find(config.photos)
     classifier = classifiers.load(config.classifier, weights=config.weights, untrained=untrained, device=device)
     if untrained:  # no attack reaches wolf spider through random weights: take the class that is nearly predicted
-        config = dataclasses.replace(config, target=str(_runner_up(classifier, sources)))
+        config = config.but(target=str(_runner_up(classifier, sources)))
     target = classifier.index_of(config.target)
     weights = Path(config.weights) if config.weights else None
     original = classifiers.recipe(config.classifier).network(weights, untrained=untrained)
@@ -126,10 +125,11 @@ def bench(
 def _warm_up(classifier: Classifier, config: Config, photos_: int) -> tuple[Config, Probabilities, float]:
     """The resolved configuration and its passes, and the seconds until the first of them was done."""
     started = time.perf_counter()
-    config, probabilities = engine.ready(classifier, config, photos=photos_)
+    asked = Engine(config.engine, config.precision, config.batch)
+    chosen, probabilities = engine.ready(classifier, asked, passes=passes_of(config, photos_))
     probabilities(classifier.example())
     wait(classifier.device)
-    return config, probabilities, time.perf_counter() - started
+    return config.but(engine=chosen.name, batch=chosen.batch), probabilities, time.perf_counter() - started
 
 
 def _runner_up(classifier: Classifier, sources: Sequence[Source]) -> int:
@@ -147,4 +147,6 @@ def _loop(config: Config, network: nn.Module, device: torch.device, swept: Swept
         for job, case in swept.attempts
     ]
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(run_loop, network, str(device), items, BIM.of(config, target), config.lime_samples).result()
+        return pool.submit(
+            run_loop, network, str(device), items, attack_of(config, target), config.lime_samples
+        ).result()

@@ -1,6 +1,5 @@
 """The network's own speed on this machine: the limit that everything else is measured against."""
 
-import dataclasses
 import statistics
 import time
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from torch import Tensor
 
 from compute.networks import engine
 from compute.networks.classifiers import Classifier
+from compute.networks.engine import Engine
 from compute.sweep.config import Config
 
 CANDIDATES = {"cpu": (4, 8, 16, 32), "cuda": (64, 128, 256, 512)}
@@ -55,16 +55,16 @@ def limit(classifier: Classifier, config: Config, rounds: int) -> Limit:
 
     @cache
     def made(name: str, batch: int) -> Run:
-        return engine.probabilities(classifier, dataclasses.replace(config, engine=name, batch=batch))
+        return engine.probabilities(classifier, Engine(name, config.precision, batch))
 
     runs: dict[str, tuple[Run, Tensor]] = {}
     for b in batches:
         x = torch.rand(b, 3, classifier.size, classifier.size, device=classifier.device)
         nhwc = x.contiguous(memory_format=torch.channels_last)
-        for name in sorted({"eager", config.engine}):
+        for kind in sorted({"eager", str(config.engine)}):
             # Only a compiled network is made for one batch size; only ONNX Runtime's layout is not channels-last.
-            passes = made(name, b if name == "compiled" else batches[-1])
-            runs[f"forward, {name}, {b}"] = (passes, x if name == "onnxruntime" else nhwc)
+            passes = made(kind, b if kind == "compiled" else batches[-1])
+            runs[f"forward, {kind}, {b}"] = (passes, x if kind == "onnxruntime" else nhwc)
         runs[f"forward and backward, {b}"] = (_gradient(classifier), nhwc)
     found: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(rounds):

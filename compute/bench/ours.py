@@ -1,6 +1,5 @@
 """wolfspider's side of the benchmark: a whole sweep, LIME alone, the attack alone."""
 
-import dataclasses
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -15,16 +14,17 @@ from compute.explainers import EXPLAINERS, Task, lime
 from compute.explainers.base import seed_of
 from compute.inputs import photos
 from compute.inputs.photos import Source
-from compute.inputs.regions import largest, segment
+from compute.inputs.regions import Segmentation, largest
 from compute.networks.classifiers import Classifier
 from compute.networks.engine import Probabilities
 from compute.scoring.entry import EntryMap, entry_of_superpixels
 from compute.store.opening import Store
 from compute.store.png import from_png
 from compute.sweep.config import Config
-from compute.sweep.evaluate import Case, Turns, explain_case, prepare_case
+from compute.sweep.explaining import Case, Explaining
 from compute.sweep.pipeline import Pipeline
 from compute.sweep.sweep import finish, open_sweep
+from compute.sweep.turns import Turns
 
 ATTACK_STEPS = 10
 
@@ -68,7 +68,7 @@ class Swept:
 def sweep(config: Config, classifier: Classifier, sources: Sequence[Source]) -> Swept:
     """Sweep into a folder that is thrown away."""
     with tempfile.TemporaryDirectory() as folder:
-        opened = open_sweep(dataclasses.replace(config, out=folder), sources=sources, classifier=classifier)
+        opened = open_sweep(config.but(out=folder), sources=sources, classifier=classifier)
         started = time.perf_counter()
         store = finish(opened)
         seconds = time.perf_counter() - started
@@ -104,14 +104,18 @@ def _attempts(store: Store, sources: Sequence[Source], config: Config) -> list[t
 
 def lime_rate(config: Config, classifier: Classifier, probabilities: Probabilities, cases: Sequence[Case]) -> float:
     """LIME's samples per second over several cases, explained as a sweep does."""
-    turns, explainers = Turns(), [EXPLAINERS["lime"]]
+    lime_alone = Explaining(
+        explainers=[EXPLAINERS["lime"]],
+        network=classifier.network,
+        probabilities=probabilities,
+        batch=config.batch,
+        lime_samples=config.lime_samples,
+        seed=config.seed,
+        turns=Turns(),
+    )
     started = time.perf_counter()
-    with Pipeline(classifier.device, turns) as pipeline:
-        for _ in pipeline.run(
-            lambda case: prepare_case(case, explainers),
-            lambda item: explain_case(*item, explainers, classifier, config, probabilities, turns),
-            cases,
-        ):
+    with Pipeline(classifier.device, lime_alone.turns) as pipeline:
+        for _ in pipeline.run(lime_alone.prepare, lambda item: lime_alone.explain(*item), cases):
             pass
     return len(cases) * config.lime_samples / (time.perf_counter() - started)
 
@@ -121,8 +125,9 @@ def attack_rate(config: Config, classifier: Classifier, sources: Sequence[Source
     jobs = []
     for source in sources:
         rgb = photos.load(source, classifier.size).rgb
-        labels = segment(rgb, scale=config.scale, sigma=config.sigma, min_size=config.min_size)
-        jobs += [Job(f"{source.photo_id}-{r.rank}", source.photo_id, rgb, r) for r in largest(labels, 10)]
+        jobs += [
+            Job(f"{source.photo_id}-{r.rank}", source.photo_id, rgb, r) for r in largest(Segmentation().of(rgb), 10)
+        ]
     jobs = jobs[: config.batch]
     settings = BIM(target=target, iterations=ATTACK_STEPS, patience=ATTACK_STEPS, confidence=1.1)
     started = time.perf_counter()

@@ -23,13 +23,24 @@ class Region:
         return int(self.mask.sum())
 
 
-def segment(rgb: npt.NDArray[np.uint8], *, scale: float, sigma: float, min_size: int) -> Labels:
-    """Graph-based segmentation of an (H, W, 3) image (Felzenszwalb and Huttenlocher 2004, scikit-image).
+@dataclass(frozen=True)
+class Segmentation:
+    """Graph-based segmentation (Felzenszwalb and Huttenlocher 2004, scikit-image).
 
-    Returns:
-        (H, W) int32 labels. Larger `scale` gives larger segments; `sigma` smooths first; `min_size` is in pixels.
+    Attributes:
+        scale: larger gives larger segments.
+        sigma: width of the Gaussian that smooths first, pixels.
+        min_size: smallest segment, pixels.
     """
-    return np.asarray(felzenszwalb(rgb, scale=scale, sigma=sigma, min_size=min_size), dtype=np.int32)
+
+    scale: float = 100.0
+    sigma: float = 0.8
+    min_size: int = 100
+
+    def of(self, rgb: npt.NDArray[np.uint8]) -> Labels:
+        """(H, W) int32 labels of an (H, W, 3) image."""
+        found = felzenszwalb(rgb, scale=self.scale, sigma=self.sigma, min_size=self.min_size)
+        return np.asarray(found, dtype=np.int32)
 
 
 def largest(labels: Labels, count: int) -> list[Region]:

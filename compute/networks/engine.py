@@ -8,6 +8,7 @@ import platform
 import sys
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -18,14 +19,11 @@ from torch.nn import functional as F
 from compute.errors import InputError, Notice
 from compute.networks.classifiers import Classifier
 from compute.networks.export import NotExportable, exported
-from compute.sweep.config import Config
 
 Probabilities = Callable[[Tensor], Tensor]
 """(B, 3, H, W) in [0, 1] to (B, classes) float32 softmax probabilities, without gradients."""
 BATCH = {"cpu": 16, "cuda": 256}
 """Images per pass, by kind of device. Fixed: a size found by timing would make the counts depend on chance."""
-GROUP = {"cpu": 8, "cuda": 56}
-"""Photos whose attempts share batches: the more, the fewer passes run half empty; an interruption costs a group."""
 FASTER = {"cpu": ("onnxruntime", 2_000), "cuda": ("compiled", 50_000)}
 """The engine that is faster than eager torch, by kind of device, and the LIME passes from which making it repays."""
 _AUTOCAST = {"bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -63,36 +61,45 @@ def device_name(device: torch.device) -> str:
     return platform.processor() or platform.machine()
 
 
-def resolved(config: Config, device: str, *, photos: int) -> Config:
-    """The configuration with every automatic choice made, from itself, the kind of device and the number of photos."""
-    passes = photos * config.regions * config.lime_samples * ("lime" in config.explainers)
-    faster, worth = FASTER[device]
-    able = config.precision == "float32" or faster != "onnxruntime"
-    return dataclasses.replace(
-        config,
-        batch=config.batch or BATCH[device],
-        group=config.group or GROUP[device],
-        engine=config.engine if config.engine != "auto" else faster if able and passes >= worth else "eager",
-    )
+@dataclass(frozen=True)
+class Engine:
+    """How passes without gradients run.
+
+    Attributes:
+        name: eager, compiled or onnxruntime; auto before it is resolved.
+        precision: float32, or bfloat16 or float16 under autocast.
+        batch: images per pass; 0 before it is resolved.
+    """
+
+    name: str = "auto"
+    precision: str = "float32"
+    batch: int = 0
+
+    def resolved(self, device: str, *, passes: int) -> "Engine":
+        """With every automatic choice made, from the kind of device and the number of passes to come."""
+        faster, worth = FASTER[device]
+        able = self.precision == "float32" or faster != "onnxruntime"
+        name = self.name if self.name != "auto" else faster if able and passes >= worth else "eager"
+        return Engine(name, self.precision, self.batch or BATCH[device])
 
 
-def ready(classifier: Classifier, config: Config, *, photos: int) -> tuple[Config, Probabilities]:
-    """The configuration as `resolved`, and the passes that it means; eager ones for a network that cannot be exported.
+def ready(classifier: Classifier, asked: Engine, *, passes: int) -> tuple[Engine, Probabilities]:
+    """The engine as `resolved`, and its passes; eager ones for a network that cannot be exported.
 
     Raises:
         InputError: the engine was asked for by name, and the network, or the device, cannot run it.
     """
-    if config.engine == "onnxruntime" and classifier.device.type != "cpu":
+    if asked.name == "onnxruntime" and classifier.device.type != "cpu":
         raise InputError("--engine onnxruntime: runs on a CPU only; give --device cpu, or another engine")
-    chosen = resolved(config, classifier.device.type, photos=photos)
+    chosen = asked.resolved(classifier.device.type, passes=passes)
     try:
         return chosen, probabilities(classifier, chosen)
     except NotExportable as error:
-        if config.engine != "auto":
-            raise InputError(f"--engine {config.engine}: {classifier.name} cannot run on it ({error})") from error
+        if asked.name != "auto":
+            raise InputError(f"--engine {asked.name}: {classifier.name} cannot run on it ({error})") from error
         slower = f"{classifier.name} runs on eager torch, which is slower: ONNX Runtime cannot run it ({error})"
         warnings.warn(slower, Notice, stacklevel=2)
-        chosen = dataclasses.replace(chosen, engine="eager")
+        chosen = dataclasses.replace(chosen, name="eager")
         return chosen, probabilities(classifier, chosen)
 
 
@@ -130,18 +137,18 @@ def preparing_threads() -> int:
     return os.cpu_count() or 1
 
 
-def probabilities(classifier: Classifier, config: Config) -> Probabilities:
-    """Passes through the engine and in the precision of a resolved configuration, of at most `config.batch` images.
+def probabilities(classifier: Classifier, engine: Engine) -> Probabilities:
+    """Passes of a resolved engine, of at most `engine.batch` images.
 
     Raises:
         NotExportable: the engine is onnxruntime, and the network cannot run there.
     """
-    if config.engine == "onnxruntime":
+    if engine.name == "onnxruntime":
         return exported(classifier.network, classifier.example())
     network: Callable[[Tensor], Tensor] = classifier.network
-    if config.engine == "compiled":
-        network = _compiled(classifier.network, config.batch)
-    dtype = _AUTOCAST.get(config.precision)
+    if engine.name == "compiled":
+        network = _compiled(classifier.network, engine.batch)
+    dtype = _AUTOCAST.get(engine.precision)
 
     def run(images: Tensor) -> Tensor:
         with torch.inference_mode(), torch.autocast(classifier.device.type, dtype, enabled=dtype is not None):

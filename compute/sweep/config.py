@@ -1,13 +1,27 @@
-"""One frozen configuration: every option of a sweep, from defaults, a profile, a TOML file and the command line."""
+"""One frozen configuration: every option of a sweep, from defaults, a profile, a TOML file and the command line.
 
-import dataclasses
+The model below is the one place where an option's type, bounds, default and description are written down; the command
+line is made from it (compute/options.py).
+"""
+
 import hashlib
 import json
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Annotated, Any, Literal, Self, get_args, get_origin
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import ErrorDetails
 
 from compute.errors import InputError
 
@@ -17,103 +31,110 @@ PROFILES: dict[str, dict[str, Any]] = {
 }
 """`quick` takes minutes on two cores; `paper` is the size of the paper's experiment."""
 
+INPUT, ATTACK, EXPLAIN, RUN = "What is attacked", "How it is attacked", "How it is explained", "How it runs"
+"""Panels of the command's help."""
 
-@dataclass(frozen=True, kw_only=True)
-class Config:
-    """Everything that decides what a sweep computes.
 
-    Attributes:
-        photos: files and folders; none means the bundled photos.
-        classifier: a registered or torchvision name, or timm:NAME.
-        weights: a state dict to use instead of the classifier's own weights.
-        target: class that the attacks aim at, by name or index.
-        explainers: registered names, or MODULE:NAME.
-        regions: how many of the largest segments of a photo are attacked.
-        scale: Felzenszwalb's scale: larger gives larger segments.
-        sigma: width of the Gaussian that smooths before segmentation, pixels.
-        min_size: smallest segment, pixels.
-        step: size of a BIM step, in 1/255: every iterate is an 8-bit image.
-        iterations: BIM steps after which an attempt is discarded.
-        patience: steps within which the target's log-probability must rise by `progress`, or the attempt is discarded.
-        progress: that rise, in nats.
-        budget: largest change of a channel, in 1/255; 255 is none.
-        confidence: softmax probability that the target must reach, besides being the predicted class.
-        lime_samples: perturbed images per LIME explanation.
-        seed: of all randomness.
-        batch: images per pass; 0 chooses by the kind of device.
-        group: photos whose attempts share batches; 0 chooses by the kind of device.
-        engine: of passes without gradients: eager, compiled, onnxruntime (on a CPU), or auto, which takes the fastest
-            where the amount of work repays making it.
-        precision: of LIME's forward passes: float32, or bfloat16 or float16 under autocast.
-        device: auto, cpu, cuda or cuda:N.
-        out: folder of the store.
-    """
+def _option(default: Any, doc: str, panel: str, **bounds: Any) -> Any:
+    return Field(default, description=doc, json_schema_extra={"panel": panel}, **bounds)
 
-    photos: tuple[str, ...] = ()
-    classifier: str = "efficientnet_lite0"
-    weights: str | None = None
-    target: str = "wolf spider"
-    explainers: tuple[str, ...] = ("saliency", "guided_backprop", "lime", "random")
-    regions: int = 10
-    scale: float = 100.0
-    sigma: float = 0.8
-    min_size: int = 100
-    step: int = 4
-    iterations: int = 150
-    patience: int = 20
-    progress: float = 0.1
-    budget: int = 255
-    confidence: float = 0.0
-    lime_samples: int = 1000
-    seed: int = 0
-    batch: int = 0
-    group: int = 0
-    engine: str = "auto"
-    precision: str = "float32"
-    device: str = "auto"
-    out: str = "data/store"
 
-    def __post_init__(self) -> None:
-        """Check every value; InputError names the option at fault."""
-        bounds: dict[str, tuple[float, float]] = {
-            "regions": (1, 99),
-            "scale": (0, 1e6),
-            "sigma": (0, 100),
-            "min_size": (1, 1e6),
-            "step": (1, 255),
-            "iterations": (1, 100_000),
-            "patience": (1, 100_000),
-            "progress": (0, 100),
-            "budget": (1, 255),
-            "confidence": (0, 1),
-            "lime_samples": (10, 1_000_000),
-            "seed": (0, 2**32 - 1),
-            "batch": (0, 65_536),
-            "group": (0, 65_536),
-        }
-        for name, (low, high) in bounds.items():
-            if not low <= getattr(self, name) <= high:
-                raise InputError(f"{option(name)} {getattr(self, name)}: must lie between {low:g} and {high:g}")
-        choices = {
-            "engine": ("auto", "eager", "compiled", "onnxruntime"),
-            "precision": ("float32", "bfloat16", "float16"),
-        }
-        for name, known in choices.items():
-            if getattr(self, name) not in known:
-                raise InputError(f"{option(name)} {getattr(self, name)!r}: must be one of {', '.join(known)}")
+def _whole(text: str) -> str:
+    if not text or "\0" in text:
+        raise ValueError("must be a text that is not empty, without NUL bytes")
+    return text
+
+
+def _split(value: Any) -> Any:
+    """Names one by one, or several in a text with commas."""
+    given = [value] if isinstance(value, str) else value
+    if not isinstance(given, (list, tuple)) or not all(isinstance(v, str) for v in given):
+        return value
+    return tuple(name for some in given for name in map(str.strip, some.split(",")) if name)
+
+
+Text = Annotated[str, AfterValidator(_whole)]
+
+
+class Config(BaseModel):
+    """Everything that decides what a sweep computes; InputError names the option whose value cannot be."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    photos: Annotated[tuple[Text, ...], Field(strict=False)] = _option(
+        (), "Folder or file, again and again; none means the bundled photos.", INPUT
+    )
+    classifier: Text = _option(
+        "efficientnet_lite0", "A registered or torchvision name (inception_v3, ...), or timm:NAME.", INPUT
+    )
+    weights: Text | None = _option(None, "State dict instead of the classifier's own weights.", INPUT)
+    regions: int = _option(10, "Largest segments to attack per photo.", INPUT, ge=1, le=99)
+    scale: float = _option(100.0, "Felzenszwalb's scale: larger gives larger segments.", INPUT, ge=0, le=1e6)
+    sigma: float = _option(0.8, "Width of Felzenszwalb's smoothing, pixels.", INPUT, ge=0, le=100)
+    min_size: int = _option(100, "Felzenszwalb's smallest segment, pixels.", INPUT, ge=1, le=1_000_000)
+    target: Text = _option("wolf spider", "Class to aim at, by name or index.", ATTACK)
+    step: int = _option(4, "BIM step in 1/255: every iterate is an 8-bit image.", ATTACK, ge=1, le=255)
+    iterations: int = _option(150, "BIM steps after which an attempt is discarded.", ATTACK, ge=1, le=100_000)
+    patience: int = _option(
+        20, "Steps within which the target's log-probability must rise, or it is discarded.", ATTACK, ge=1, le=100_000
+    )
+    progress: float = _option(0.1, "... by this much, in nats.", ATTACK, ge=0, le=100)
+    budget: int = _option(255, "Largest change of a channel in 1/255; 255 is none.", ATTACK, ge=1, le=255)
+    confidence: float = _option(
+        0.0, "Softmax probability that the target must reach, besides being predicted.", ATTACK, ge=0, le=1
+    )
+    explainers: Annotated[tuple[Text, ...], BeforeValidator(_split)] = _option(
+        ("saliency", "guided_backprop", "lime", "random"),
+        "Names with commas between; your own is MODULE:NAME.",
+        EXPLAIN,
+    )
+    lime_samples: int = _option(1000, "Perturbed images per LIME explanation.", EXPLAIN, ge=10, le=1_000_000)
+    seed: int = _option(0, "Seed of all randomness.", RUN, ge=0, le=2**32 - 1)
+    batch: int = _option(0, "Images per pass; 0 chooses by the kind of device.", RUN, ge=0, le=65_536)
+    group: int = _option(
+        0, "Photos whose attacks share batches; 0 chooses by the kind of device.", RUN, ge=0, le=65_536
+    )
+    engine: Literal["auto", "eager", "compiled", "onnxruntime"] = _option(
+        "auto", "Of passes without gradients; auto takes the fastest where the work repays making it.", RUN
+    )
+    precision: Literal["float32", "bfloat16", "float16"] = _option("float32", "Of LIME's forward passes.", RUN)
+    device: Text = _option("auto", "auto, cpu, cuda or cuda:N.", RUN)
+    out: Text = _option("data/store", "Folder of the store.", RUN)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _in_words(cls, given: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        try:
+            return handler(given)
+        except ValidationError as error:
+            raise InputError(_words(error.errors()[0])) from error
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
         if self.engine == "onnxruntime" and self.precision != "float32":
             raise InputError(f"--precision {self.precision}: the engine onnxruntime knows only float32")
         if not self.explainers:
             raise InputError("--explainers: name at least one; see `wolfspider list`")
+        return self
+
+    def but(self, **changes: Any) -> "Config":
+        """A copy with some fields changed."""
+        return Config(**{**dict(self), **changes})
 
     def science(self) -> dict[str, Any]:
         """The fields that decide the results; where photos lie, and where results go, does not."""
-        return {k: v for k, v in dataclasses.asdict(self).items() if k not in {"photos", "device", "out", "weights"}}
+        return self.model_dump(exclude={"photos", "device", "out", "weights"})
 
 
 def option(name: str) -> str:
     """The command-line option of a field."""
     return "--" + name.replace("_", "-")
+
+
+def choices(name: str) -> tuple[str, ...]:
+    """The values that a field knows; none where it is free."""
+    kind = Config.model_fields[name].annotation
+    return get_args(kind) if get_origin(kind) is Literal else ()
 
 
 def configure(
@@ -129,33 +150,43 @@ def configure(
     values: dict[str, Any] = dict(PROFILES[profile]) if profile else {}
     if file is not None:
         values |= _read_toml(file)
-    values |= dict(options or {})
-    fields_: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-    return Config(**fields_)
+    return Config(**values | dict(options or {}))
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        Config(**values)
     except FileNotFoundError as error:
         raise InputError(f"--config {path}: no such file") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"--config {path}: not a readable TOML file ({error})") from error
-    types = get_type_hints(Config)
-    for name, value in values.items():
-        if name not in types:
-            raise InputError(
-                f"--config {path}: no option {name!r}; known are {', '.join(f.name for f in fields(Config))}"
-            )
-        wanted = get_args(types[name]) or (types[name],)
-        listed = isinstance(value, list) and types[name] == tuple[str, ...] and all(isinstance(v, str) for v in value)
-        plain = isinstance(value, tuple(t for t in wanted if isinstance(t, type))) and not isinstance(value, bool)
-        whole = isinstance(value, int) and not isinstance(value, bool) and types[name] is float
-        if not (listed or whole or (plain and types[name] != tuple[str, ...])):
-            raise InputError(
-                f"--config {path}: {name} = {value!r}: expected {getattr(types[name], '__name__', types[name])}"
-            )
+    except InputError as error:
+        raise InputError(f"--config {path}: {error}") from error
     return values
+
+
+_EXPECTED = {
+    "int_type": "must be a whole number",
+    "float_type": "must be a number",
+    "string_type": "must be a text",
+    "string_unicode": "must be UTF-8",
+    "tuple_type": "must be a list of texts",
+}
+
+
+def _words(error: ErrorDetails) -> str:
+    """What is wrong with a field, in one line."""
+    name, value = str(error["loc"][0]), error["input"]
+    if error["type"] == "extra_forbidden":
+        return f"no option {name!r}; known are {', '.join(Config.model_fields)}"
+    bounds = {k: getattr(m, k) for m in Config.model_fields[name].metadata for k in ("ge", "le") if hasattr(m, k)}
+    if error["type"] in ("greater_than_equal", "less_than_equal"):
+        return f"{option(name)} {value}: must lie between {bounds['ge']:g} and {bounds['le']:g}"
+    if error["type"] == "literal_error":
+        return f"{option(name)} {value!r}: must be one of {', '.join(choices(name))}"
+    said = error["msg"].removeprefix("Value error, ")
+    return f"{option(name)} {value!r}: {_EXPECTED.get(error['type'], said)}"
 
 
 def digest(content: Mapping[str, Any]) -> str:

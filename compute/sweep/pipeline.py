@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import torch
 
 from compute.networks import engine
-from compute.sweep.evaluate import Turns
+from compute.sweep.turns import Turns
 
 T = TypeVar("T")
 P = TypeVar("P")

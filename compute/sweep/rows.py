@@ -7,7 +7,6 @@ import numpy.typing as npt
 
 from compute.attacks.bim import Attempt
 from compute.inputs.photos import Photo
-from compute.networks.classifiers import Classifier
 
 
 def photo_row(
@@ -32,7 +31,7 @@ def photo_row(
     }
 
 
-def attempt_row(attempt: Attempt, classifier: Classifier) -> dict[str, Any]:
+def attempt_row(attempt: Attempt, classes: tuple[str, ...]) -> dict[str, Any]:
     """A row of `attempts`."""
     job = attempt.job
     change = attempt.rgb.astype(np.int16) - job.rgb
@@ -51,7 +50,7 @@ def attempt_row(attempt: Attempt, classifier: Classifier) -> dict[str, Any]:
         "clean_target_confidence": attempt.clean_target_confidence,
         "target_confidence": attempt.target_confidence,
         "final_index": attempt.final_index,
-        "final_class": classifier.classes[attempt.final_index],
+        "final_class": classes[attempt.final_index],
         "final_confidence": attempt.final_confidence,
     }
 

@@ -4,33 +4,33 @@ Attempts of `group` photos share batches, so a group is the unit of attacking; t
 are parts: finished ones are found again by an interrupted, resumed or sharded sweep.
 """
 
-import dataclasses
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
-import torch
-
-from compute.attacks.bim import BIM, Job, attack
+from compute.attacks.bim import BIM
 from compute.errors import InputError
-from compute.explainers import Explainer, resolve
+from compute.explainers import resolve
 from compute.inputs import photos
-from compute.inputs.photos import Photo, PhotoError, Source
-from compute.inputs.regions import largest, segment
+from compute.inputs.photos import Source
+from compute.inputs.regions import Segmentation
 from compute.networks import classifiers, engine
 from compute.networks.classifiers import Classifier
-from compute.networks.engine import Probabilities
+from compute.networks.engine import Engine
 from compute.store.opening import Store
 from compute.store.parts import Parts, Rows
-from compute.store.png import from_png, png
+from compute.store.png import from_png
+from compute.sweep.attacking import Attacking
 from compute.sweep.config import Config
-from compute.sweep.evaluate import Case, Explained, Prepared, Turns, explain_case, prepare_case
+from compute.sweep.explaining import Case, Explained, Explaining, Prepared
 from compute.sweep.pipeline import Pipeline
-from compute.sweep.rows import attempt_row, failure_row, photo_row
+from compute.sweep.rows import failure_row
 from compute.sweep.run import attack_part, explain_part, groups, publish, record
+from compute.sweep.turns import Turns
+
+GROUP = {"cpu": 8, "cuda": 56}
+"""Photos whose attempts share batches: the more, the fewer passes run half empty; an interruption costs a group."""
 
 _Item = tuple[str, Case | None, int]
 """Photo, one of its cases (None where it has none), and how many there are."""
@@ -42,17 +42,16 @@ Progress = Callable[[str, float, int], None]
 class Sweep:
     """A sweep that has been checked and can run: `open_sweep` makes one.
 
-    `probabilities` are LIME's passes; None where the sweep is finished, so that none are needed.
+    `explaining` is None where the sweep is finished, so that no passes need be made.
     """
 
-    config: Config
-    classifier: Classifier
-    explainers: tuple[Explainer, ...]
-    target: int
     sources: dict[str, Source]
     passed_over: tuple[tuple[str, str], ...]
+    group: int
     parts: Parts
-    probabilities: Probabilities | None
+    turns: Turns
+    attacking: Attacking
+    explaining: Explaining | None
 
 
 def open_sweep(
@@ -76,14 +75,16 @@ def open_sweep(
     if classifier is None:
         classifier = classifiers.load(config.classifier, weights=config.weights, device=device)
     target = classifier.index_of(config.target)
-    parts = Parts(Path(config.out))
-    if config.engine == "auto" and parts.begun():
-        config = dataclasses.replace(config, engine=parts.run()["config"].get("engine", "auto"))
-    probabilities: Probabilities | None = None
+    parts, turns = Parts(Path(config.out)), Turns()
+    asked = Engine(config.engine, config.precision, config.batch)
+    if config.engine == "auto" and parts.begun():  # goes on with the engine that it began with
+        asked = Engine(parts.run()["config"].get("engine", "auto"), config.precision, config.batch)
+    probabilities = None
     if parts.published():
-        config = engine.resolved(config, device.type, photos=len(by_id))
+        chosen = asked.resolved(device.type, passes=passes_of(config, len(by_id)))
     else:
-        config, probabilities = engine.ready(classifier, config, photos=len(by_id))
+        chosen, probabilities = engine.ready(classifier, asked, passes=passes_of(config, len(by_id)))
+    config = config.but(engine=chosen.name, batch=chosen.batch, group=config.group or GROUP[device.type])
     parts.begin(
         record(
             config,
@@ -99,7 +100,28 @@ def open_sweep(
             device={"kind": device.type, "name": engine.device_name(device)},
         )
     )
-    return Sweep(config, classifier, explainers, target, by_id, tuple(passed), parts, probabilities)
+    segmentation = Segmentation(config.scale, config.sigma, config.min_size)
+    attacking = Attacking(classifier, segmentation, config.regions, attack_of(config, target), chosen.batch, turns)
+    explaining = probabilities and Explaining(
+        explainers,
+        classifier.network,
+        turns.stoppable(probabilities),
+        chosen.batch,
+        config.lime_samples,
+        config.seed,
+        turns,
+    )
+    return Sweep(by_id, tuple(passed), config.group, parts, turns, attacking, explaining)
+
+
+def attack_of(config: Config, target: int) -> BIM:
+    """The settings of a configuration's attack on a class."""
+    return BIM(target=target, **{f.name: getattr(config, f.name) for f in fields(BIM) if f.name != "target"})
+
+
+def passes_of(config: Config, photos: int) -> int:
+    """Passes without gradients that a configuration takes at most: LIME's."""
+    return photos * config.regions * config.lime_samples * ("lime" in config.explainers)
 
 
 def run_sweep(
@@ -131,21 +153,19 @@ def run_sweep(
 def finish(opened: Sweep, *, shard: tuple[int, int] = (1, 1), progress: Progress | None = None) -> Store | None:
     """Run what is left of a sweep that has been opened; see `run_sweep`."""
     try:
-        if opened.probabilities is not None and not opened.parts.published():  # by another process meanwhile
-            _run(opened, opened.probabilities, shard, progress or (lambda stage, done, total: None))
+        if opened.explaining is not None and not opened.parts.published():  # by another process meanwhile
+            _run(opened, opened.explaining, shard, progress or (lambda stage, done, total: None))
         return publish(opened.parts.root) if shard[1] == 1 else None
     except OSError as error:
         raise InputError(
-            f"--out {opened.config.out}: cannot be written ({error.strerror or error}); what is finished is kept: "
+            f"--out {opened.parts.root}: cannot be written ({error.strerror or error}); what is finished is kept: "
             "make room and run the same command again"
         ) from error
 
 
-def _run(opened: Sweep, passes: Probabilities, shard: tuple[int, int], progress: Progress) -> None:
+def _run(opened: Sweep, explaining: Explaining, shard: tuple[int, int], progress: Progress) -> None:
     """Do the groups of a shard that are not done yet."""
-    turns = Turns()
-    probabilities = turns.stoppable(passes)
-    every = enumerate(groups(list(opened.sources), opened.config.group))
+    every = enumerate(groups(list(opened.sources), opened.group))
     mine = [(i, group) for i, group in every if i % shard[1] == shard[0] - 1]
     counted = _Counted(progress, sum(len(group) for _, group in mine))
 
@@ -155,7 +175,7 @@ def _run(opened: Sweep, passes: Probabilities, shard: tuple[int, int], progress:
             if opened.parts.done(attack_part(i)):
                 counted.advance("attack", len(group))
             else:
-                _attack_group(opened, i, group, turns, counted)
+                _attack_group(opened, i, group, counted)
             cases = {p: list(c) for p, c in groupby(_cases(opened, i), key=lambda case: case.photo_id)}
             for photo_id in group:
                 if opened.parts.done(explain_part(photo_id)):
@@ -166,12 +186,12 @@ def _run(opened: Sweep, passes: Probabilities, shard: tuple[int, int], progress:
     none: list[Case | None] = [None]
     items = ((p, case, len(cases)) for p, cases in unexplained() for case in cases or none)
 
+    def prepare(item: _Item) -> dict[str, Prepared]:
+        return explaining.prepare(item[1]) if item[1] else {}
+
     def explain(item: tuple[_Item, dict[str, Prepared]]) -> tuple[str, Explained | None, int]:
         (photo_id, case, cases), prepared = item
-        if case is None:
-            return photo_id, None, cases
-        done = explain_case(case, prepared, opened.explainers, opened.classifier, opened.config, probabilities, turns)
-        return photo_id, done, cases
+        return photo_id, explaining.explain(case, prepared) if case else None, cases
 
     def write(results: Iterable[tuple[str, Explained | None, int]]) -> None:
         for photo_id, found in groupby(results, key=lambda result: result[0]):
@@ -181,8 +201,8 @@ def _run(opened: Sweep, passes: Probabilities, shard: tuple[int, int], progress:
                 counted.advance("explain", 1 / max(cases, 1))
             opened.parts.write(explain_part(photo_id), *_together(explained))
 
-    with Pipeline(opened.classifier.device, turns) as pipeline:
-        write(pipeline.run(lambda item: prepare_case(item[1], opened.explainers) if item[1] else {}, explain, items))
+    with Pipeline(opened.attacking.classifier.device, opened.turns) as pipeline:
+        write(pipeline.run(prepare, explain, items))
 
 
 class _Counted:
@@ -197,57 +217,13 @@ class _Counted:
         self.progress(stage, self.done[stage], self.total)
 
 
-def _attack_group(opened: Sweep, index: int, group: Sequence[str], turns: Turns, counted: _Counted) -> None:
-    """Load, segment and attack the photos of a group, and write their part."""
-    config, classifier, started = opened.config, opened.classifier, time.perf_counter()
-    rows: dict[str, list[dict[str, Any]]] = {"photos": [], "attempts": [], "images": [], "failures": []}
+def _attack_group(opened: Sweep, index: int, group: Sequence[str], counted: _Counted) -> None:
+    """Attack the photos of a group, and write their part; the first group's tells of files passed over too."""
+    sources = [opened.sources[photo_id] for photo_id in group]
+    rows, seconds = opened.attacking.attack(sources, lambda share: counted.advance("attack", share * len(group)))
     if index == 0:
         rows["failures"] += [failure_row("photo", name, reason) for name, reason in opened.passed_over]
-    loaded: list[Photo] = []
-    for photo_id in group:
-        try:
-            loaded.append(photos.load(opened.sources[photo_id], classifier.size))
-        except PhotoError as error:
-            rows["failures"].append(failure_row("photo", opened.sources[photo_id].origin, str(error)))
-    jobs: list[Job] = []
-    for photo, clean in zip(loaded, _classify(opened, loaded, turns), strict=True):
-        photo_id = photo.source.photo_id
-        labels = photo.regions
-        if labels is None:
-            labels = segment(photo.rgb, scale=config.scale, sigma=config.sigma, min_size=config.min_size)
-        rows["photos"].append(photo_row(photo, labels, clean, classifier.classes))
-        rows["images"].append({"owner": photo_id, "kind": "photo", "png": png(photo.rgb)})
-        rows["images"].append({"owner": photo_id, "kind": "segments", "png": png(labels.astype("uint16"))})
-        if clean[0] == opened.target:
-            reason = f"already classified as the target, {classifier.classes[opened.target]}"
-            rows["failures"].append(failure_row("attack", photo_id, reason))
-        else:
-            found = largest(labels, config.regions)
-            jobs += [Job(f"{photo_id}-r{r.rank:02d}", photo_id, photo.rgb, r) for r in found]
-    prepared = time.perf_counter()
-    settings = BIM.of(config, opened.target)
-    for attempt in attack(classifier, jobs, settings, batch=config.batch, exclusive=turns):
-        rows["attempts"].append(attempt_row(attempt, classifier))
-        rows["images"].append({"owner": attempt.job.case_id, "kind": "adversarial", "png": png(attempt.rgb)})
-        counted.advance("attack", len(group) / len(jobs))
-    if not jobs:
-        counted.advance("attack", len(group))
-    rows["attempts"].sort(key=lambda row: row["case_id"])
-    rows["images"].sort(key=lambda row: (row["owner"], row["kind"]))
-    seconds = {"prepare": prepared - started, "attack": time.perf_counter() - prepared}
     opened.parts.write(attack_part(index), rows, seconds)
-
-
-def _classify(opened: Sweep, loaded: Sequence[Photo], turns: Turns) -> list[tuple[int, float]]:
-    """(index, confidence) of the unmodified crops."""
-    found: list[tuple[int, float]] = []
-    for start in range(0, len(loaded), opened.config.batch):
-        images = torch.stack([torch.from_numpy(p.rgb) for p in loaded[start : start + opened.config.batch]])
-        images = images.to(opened.classifier.device).permute(0, 3, 1, 2).float() / 255
-        with turns, torch.inference_mode():
-            p, index = opened.classifier.network(images).softmax(dim=1).max(dim=1)
-        found += list(zip(index.tolist(), p.tolist(), strict=True))
-    return found
 
 
 def _cases(opened: Sweep, index: int) -> Iterator[Case]:
@@ -258,7 +234,7 @@ def _cases(opened: Sweep, index: int) -> Iterator[Case]:
         if row["success"]:
             region = from_png(images[row["photo_id"], "segments"]) == row["segment"]
             rgb = from_png(images[row["case_id"], "adversarial"])
-            yield Case(row["case_id"], row["photo_id"], rgb, region, opened.target)
+            yield Case(row["case_id"], row["photo_id"], rgb, region, opened.attacking.settings.target)
 
 
 def _together(explained: Sequence[Explained]) -> tuple[Rows, dict[str, float]]:
