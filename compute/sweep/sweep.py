@@ -18,8 +18,8 @@ from compute.attacks.bim import BIM, Job, attack
 from compute.errors import InputError
 from compute.explainers import Explainer, resolve
 from compute.inputs import photos
-from compute.inputs.photos import Photo, PhotoError, Source
 from compute.inputs.regions import largest, segment
+from compute.inputs.source import Photo, PhotoError, Source
 from compute.networks import classifiers, engine
 from compute.networks.classifiers import Classifier
 from compute.networks.engine import Probabilities
