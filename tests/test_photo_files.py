@@ -128,10 +128,10 @@ def test_what_a_folder_holds_besides_is_said_once_a_kind(tmp_path: Path) -> None
     assert [source.name for source in found] == ["a.png"]
     none = f"is none of {', '.join(decode.FORMATS)}"
     assert [(name.replace(f"{tmp_path}/", ""), reason) for name, reason in passed] == [
-        ("4 .svg files (1.svg, 2.svg, 3.svg, ...)", none),
         ("2 label images (a.regions.tif, b.regions.png)",
          "none beside it is its photo: NAME.regions.png belongs to NAME.jpg or the like"),
         ("2 linked folders (linked, within/round)", "not followed: give --photos the folder itself"),
+        ("4 .svg files (1.svg, 2.svg, 3.svg, ...)", none),
         ("1 other file (SOURCES)", none),
     ]  # fmt: skip
 

@@ -72,12 +72,14 @@ def _kind(path: Path) -> tuple[str, str]:
 
 def _counted(kinds: _Kinds) -> Passed:
     passed: Passed = []
-    ranked = sorted((item for item in kinds.items() if item[1]), key=lambda item: (-len(item[1]), item[0]))
-    for (kind, reason), paths in ranked[:MOST_KINDS]:
+    ranked = sorted(
+        (kind.endswith(" file"), -len(paths), kind, reason, paths) for (kind, reason), paths in kinds.items() if paths
+    )
+    for _, _, kind, reason, paths in ranked[:MOST_KINDS]:
         names = ", ".join(map(str, sorted(paths)[:_NAMED])) + (", ..." if len(paths) > _NAMED else "")
         passed.append((printable(f"{len(paths)} {kind}{'s' * (len(paths) > 1)} ({names})"), reason))
     if rest := ranked[MOST_KINDS:]:
-        passed.append((f"{sum(len(paths) for _, paths in rest)} files of {len(rest)} other kinds", "not looked at"))
+        passed.append((f"{-sum(count for _, count, *_ in rest)} files of {len(rest)} other kinds", "not looked at"))
     return passed
 
 
