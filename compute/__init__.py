@@ -14,7 +14,7 @@ _WHERE = {
     "Superpixels": "explainers",
     "Task": "explainers",
     "configure": "sweep.config",
-    "from_array": "inputs.photos",
+    "from_array": "inputs.source",
     "load_classifier": "networks.classifiers:load",
     "open_store": "store.opening",
     "run_sweep": "sweep.sweep",

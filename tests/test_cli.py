@@ -158,7 +158,7 @@ def test_an_empty_folder_is_bad_input(command: Command, in_folder: Path) -> None
     (in_folder / "empty").mkdir()
     status, _, complained = command("sweep", "--photos", "empty")
     assert status == 2
-    assert "--photos empty: no photo found (looked for .jpg" in complained
+    assert "--photos empty: no photo found (looked for ." in complained
 
 
 @pytest.mark.parametrize("words", [("sweep", "--regions", "four"), ("sweep", "--speed", "9"), ("fly",)])

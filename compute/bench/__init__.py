@@ -20,7 +20,7 @@ from compute.bench.ours import Swept
 from compute.errors import InputError
 from compute.explainers.base import seed_of
 from compute.inputs import photos
-from compute.inputs.photos import Source
+from compute.inputs.source import Source
 from compute.networks import classifiers, engine
 from compute.networks.classifiers import Classifier
 from compute.networks.engine import Engine, Probabilities

@@ -13,8 +13,8 @@ from compute.bench.limit import Rates, wait
 from compute.explainers import EXPLAINERS, Task, lime
 from compute.explainers.base import seed_of
 from compute.inputs import photos
-from compute.inputs.photos import Source
 from compute.inputs.regions import Segmentation, largest
+from compute.inputs.source import Source
 from compute.networks.classifiers import Classifier
 from compute.networks.engine import Probabilities
 from compute.scoring.entry import EntryMap, entry_of_superpixels

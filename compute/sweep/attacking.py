@@ -9,8 +9,8 @@ import torch
 
 from compute.attacks.bim import BIM, Job, attack
 from compute.inputs import photos
-from compute.inputs.photos import Photo, PhotoError, Source
 from compute.inputs.regions import Segmentation, largest
+from compute.inputs.source import Photo, PhotoError, Source
 from compute.networks.classifiers import Classifier
 from compute.store.png import png
 from compute.sweep.rows import attempt_row, failure_row, photo_row

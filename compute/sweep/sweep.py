@@ -13,8 +13,8 @@ from compute.attacks.bim import BIM
 from compute.errors import InputError
 from compute.explainers import resolve
 from compute.inputs import photos
-from compute.inputs.photos import Source
 from compute.inputs.regions import Segmentation
+from compute.inputs.source import Source, unique
 from compute.networks import classifiers, engine
 from compute.networks.classifiers import Classifier
 from compute.networks.engine import Engine
@@ -70,8 +70,8 @@ def open_sweep(
     engine.tune()
     device = engine.device_of(config.device) if classifier is None else classifier.device
     explainers = tuple(resolve(config.explainers))
-    found, passed = (list(sources), []) if sources is not None else photos.find(config.photos)
-    by_id = {source.photo_id: source for source in sorted(found, key=lambda s: s.photo_id)}
+    found, passed = unique(sources) if sources is not None else photos.find(config.photos)
+    by_id = {source.photo_id: source for source in found}
     if classifier is None:
         classifier = classifiers.load(config.classifier, weights=config.weights, device=device)
     target = classifier.index_of(config.target)
