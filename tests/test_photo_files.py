@@ -156,7 +156,7 @@ def test_heic_without_its_decoder_says_what_it_needs(tmp_path: Path, monkeypatch
         load(only(tmp_path / "b.heic"), 64)
 
 
-NAMES = st.binary(min_size=1, max_size=60).filter(lambda name: not {b"/", b"\0"} & {bytes([b]) for b in name})
+NAMES = st.binary(min_size=1, max_size=60).filter(lambda name: not set(b"/\0") & set(name) and name != b"good")
 
 
 @given(name=NAMES)
@@ -166,7 +166,8 @@ def test_a_name_of_any_bytes_is_taken_or_said_and_can_be_stored(
     folder = tmp_path_factory.mktemp("names")
     saved(folder / "good.png")
     path = os.fsencode(folder) + b"/" + name + b".png"
-    saved(Path(os.fsdecode(path)), Image.fromarray(tiny.photo(0)))
+    with Path(os.fsdecode(path)).open("xb") as file:
+        Image.fromarray(tiny.photo(0)).save(file, "PNG")  # Pillow takes no format from a name like "..png"
     found, passed = find([str(folder)])
     assert len(found) + len(passed) == 2
     for text in [text for s in found for text in (s.name, s.origin, s.photo_id)] + [t for both in passed for t in both]:
