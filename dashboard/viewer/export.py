@@ -86,9 +86,10 @@ def table_csv(board: Board, selection: Selection) -> bytes:
 
 
 def table_parquet(board: Board, selection: Selection) -> bytes:
-    """The selected cases as Parquet; store and selection are in the file's metadata under `wolfspider`."""
+    """The selected cases as Parquet; store, checksums and selection are in the file's metadata under `wolfspider`."""
     found = pa.Table.from_pandas(table(board, selection), preserve_index=False)
-    origin = {"store": board.name, "manifest_sha256": board.key, "selection": selection.to_params()}
+    checksums = {name: entry["sha256"] for name, entry in board.manifest["tables"].items()}
+    origin = {"store": board.name, "sha256": checksums, "selection": selection.to_params()}
     buffer = io.BytesIO()
     pq.write_table(found.replace_schema_metadata({"wolfspider": json.dumps(origin)}), buffer, compression="zstd")
     return buffer.getvalue()

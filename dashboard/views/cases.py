@@ -133,8 +133,9 @@ def pictures(board: Board, shown: pd.DataFrame, explainer: str) -> dict[str, byt
             stored.get((photo_id, "photo")),
             stored.get((photo_id, "segments")),
             stored.get((case_id, f"entry:{explainer}")),
-            segment,
-            n,
+            size=board.size,
+            segment=segment,
+            n=n,
         )
         for case_id, photo_id, segment, n in shown[["case_id", "photo_id", "segment", "n"]].itertuples(index=False)
     }
