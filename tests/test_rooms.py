@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 COMPUTE = ("errors", "store", "inputs", "networks", "attacks", "explainers", "scoring", "sweep", "bench", "cli")
-DASHBOARD = ("theme", "urls", "data", "figures", "viewer", "widgets", "views", "app", "launch")
+DASHBOARD = ("theme", "text", "urls", "data", "figures", "viewer", "widgets", "views", "app", "server", "launch")
 ROOMS = {"compute": COMPUTE, "dashboard": DASHBOARD}
 OPEN_TO_DASHBOARD = {"errors", "store", "scoring"}
 LARGEST = 9
