@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -61,6 +62,15 @@ def make_store(
         writer.close()
     (out / "manifest.json").write_text(json.dumps(_manifest(out, counts, size, seed, explainers), indent=1))
     return out
+
+
+def rewrite(store: Path, table: str, frame: pd.DataFrame) -> None:
+    """Replace a table of a store; the manifest then fits it."""
+    path, manifest = store / f"{table}.parquet", json.loads((store / "manifest.json").read_text())
+    rows = pa.Table.from_pandas(frame, schema=TABLES[table], preserve_index=False)
+    pq.write_table(rows, path, row_group_size=BLOB_ROW_GROUP)
+    manifest["tables"][table] |= {"rows": len(frame), "bytes": path.stat().st_size, "sha256": sha256_file(path)}
+    (store / "manifest.json").write_text(json.dumps(manifest))
 
 
 def _use(rows: Rows, template: Template, photo_id: str) -> int:

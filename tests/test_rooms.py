@@ -20,7 +20,7 @@ COMPUTE = (
     "options",
     "cli",
 )
-DASHBOARD = ("theme", "urls", "data", "figures", "viewer", "widgets", "views", "app", "launch")
+DASHBOARD = ("theme", "text", "urls", "data", "figures", "viewer", "widgets", "views", "app", "server", "launch")
 ROOMS = {"compute": COMPUTE, "dashboard": DASHBOARD}
 OPEN_TO_DASHBOARD = {"errors", "store", "scoring"}
 LARGEST = 9

@@ -7,6 +7,7 @@ from dashboard import urls
 from dashboard.data import boards, queries
 from dashboard.figures import clicks
 from dashboard.figures import overview as figures
+from dashboard.text import markdown
 from dashboard.theme import MEASURES, N_HELP
 from dashboard.widgets import answers, compare, tables, trouble
 
@@ -19,8 +20,8 @@ counts = boards.cached(queries.counts, board)
 
 st.title("Which explainer finds the attack?")
 st.markdown(
-    f"One region of a photo was changed until **{trouble.plain(manifest['classifier']['name'])}** saw a "
-    f"**{trouble.plain(manifest['target']['name'])}**; then each explainer was asked why. "
+    f"One region of a photo was changed until **{markdown(manifest['classifier']['name'])}** saw a "
+    f"**{markdown(manifest['target']['name'])}**; then each explainer was asked why. "
     "A good explainer points at the region that was attacked."
 )
 if not counts["cases"]:
@@ -58,7 +59,7 @@ with right:
     ):
         with st.container(border=True):
             st.caption(question)
-            st.markdown(f"**{verdict}.**  \n{support}")
+            st.markdown(f"**{markdown(verdict)}.**  \n{markdown(support)}")
 if summary.photos < FEW_PHOTOS:
     st.warning(
         f"Only {summary.photos} photos have cases: intervals from so few are rough and tend to be too narrow.",
@@ -90,4 +91,4 @@ facts = [
     f"{classifier['name']} at {classifier['size']} x {classifier['size']} pixels",
     *(f"{label} {board.setting(name)}" for name, label in SETTINGS.items()),
 ]
-st.caption(f"{trouble.plain(' · '.join(facts))} · [the whole run]({urls.link('run')})")
+st.caption(f"{markdown(' · '.join(facts))} · [the whole run]({urls.link('run')})")

@@ -1,7 +1,5 @@
 """Two stores side by side, on the cases that both have."""
 
-from html import escape
-
 import numpy as np
 import pandas as pd
 import streamlit as st
@@ -12,8 +10,9 @@ from dashboard.data import boards, pairs
 from dashboard.data.boards import Board
 from dashboard.figures import clicks
 from dashboard.figures import compare as figures_compare
+from dashboard.text import html, markdown, visible
 from dashboard.theme import explainer_name
-from dashboard.widgets import tables, trouble
+from dashboard.widgets import tables
 
 
 def overview(board: Board) -> None:
@@ -26,7 +25,7 @@ def overview(board: Board) -> None:
         return
     columns = {column: title for column, title in pairs.COLUMNS.items() if column in set(found["column"])}
     head = "<th>Explainer</th>" + "".join(
-        f"<th>{escape(title)}<br><small>{escape(board.name)} | {escape(other.name)} | difference</small></th>"
+        f"<th>{html(title)}<br><small>{html(board.name)} | {html(other.name)} | difference</small></th>"
         for title in columns.values()
     )
     rows = []
@@ -39,7 +38,7 @@ def overview(board: Board) -> None:
     st.html(tables.table(head, rows))
     st.caption(
         f"{found['cases'].max():,} cases of the same photo and region rank in both stores. Difference: "
-        f"{trouble.plain(other.name)} minus {trouble.plain(board.name)}, paired by case, 95 % over photos; "
+        f"{markdown(other.name)} minus {markdown(board.name)}, paired by case, 95 % over photos; "
         "bold where the interval excludes zero."
         + (
             " Mean ranks are left out: the stores rank different explainers."
@@ -60,7 +59,7 @@ def explainers(board: Board, measure: str, n: str) -> None:
     names = [name for name in board.explainers if name in set(found["explainer"])]
     clicks.chart(figures_compare.change_bars, board, other, measure, n)
     lines = [
-        f"{explainer_name(name)} {rows['mean'].iloc[0]:+.3f}{_interval(rows)}"
+        f"{markdown(explainer_name(name))} {rows['mean'].iloc[0]:+.3f}{_interval(rows)}"
         for name in names
         for rows in [found[found["explainer"] == name]]
     ]
@@ -76,6 +75,7 @@ def _rival(board: Board) -> Board | None:
         "Compare this store with",
         list(stores),
         index=None,
+        format_func=visible,
         placeholder="Choose another store",
         width=360,
         **urls.bound("compare", list(stores), None),
@@ -86,13 +86,13 @@ def _rival(board: Board) -> Board | None:
         return boards.open_board(name, stores[name])
     except InputError as error:
         st.warning("That store cannot be opened.", icon=":material/warning:")
-        st.code(str(error), language=None, wrap_lines=True)
+        st.code(visible(error), language=None, wrap_lines=True)
         return None
 
 
 def _nothing_shared(found: pd.DataFrame, other: Board) -> bool:
     if found.empty:
-        st.info(f"No case of this store is also in {trouble.plain(other.name)}: they share no photo and region rank.")
+        st.info(f"No case of this store is also in {markdown(other.name)}: they share no photo and region rank.")
     return found.empty
 
 

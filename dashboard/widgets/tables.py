@@ -1,10 +1,10 @@
 """Small tables in a paper's form, as HTML; every text is escaped here."""
 
 from collections.abc import Mapping, Sequence
-from html import escape
 
 from compute.scoring.report import PAPER
 from compute.scoring.statistics import Estimate, Summary
+from dashboard.text import html
 from dashboard.theme import MEAN_RANK_HELP, MEASURES, colours, explainer_name
 
 _STYLE = """<style>
@@ -50,16 +50,16 @@ def table(head: str, rows: Sequence[str]) -> str:
 
 def swatch(name: str, explainers: Sequence[str]) -> str:
     """The cell of an explainer: its colour and its name."""
-    return f'<td><i style="background:{colours(explainers)[name]}"></i>{escape(explainer_name(name))}</td>'
+    return f'<td><i style="background:{colours(explainers)[name]}"></i>{html(explainer_name(name))}</td>'
 
 
 def cells(values: Mapping[str, str]) -> str:
     """A row of plain text cells."""
-    return "".join(f"<td>{escape(value)}</td>" for value in values.values())
+    return "".join(f"<td>{html(value)}</td>" for value in values.values())
 
 
 def _head(label: str, measure: str, title: str) -> str:
-    return f'<th title="{escape(title)}">{escape(label)}<br>{escape(measure)}</th>'
+    return f'<th title="{html(title)}">{html(label)}<br>{html(measure)}</th>'
 
 
 def _estimate(estimate: Estimate | None, digits: int, best: float | None) -> str:
