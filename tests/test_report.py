@@ -21,8 +21,8 @@ def text(store: Store) -> str:
     return printed(as_table(report(store)))
 
 
-def printed(table: RenderableType) -> str:
-    console = Console(width=100, file=io.StringIO())
+def printed(table: RenderableType, width: int = 100) -> str:
+    console = Console(width=width, file=io.StringIO())
     with console.capture() as shown:
         console.print(table)
     return shown.get()
@@ -92,6 +92,11 @@ def test_few_photos_are_warned_of(made: Store, store: Store) -> None:
     many = replace(report(made), summary=replace(report(made).summary, photos=30))
     assert "Only" in text(made)
     assert "Only" not in printed(as_table(many))
+
+
+@pytest.mark.parametrize("width", [80, 40])
+def test_no_figure_is_cut_off(made: Store, width: int) -> None:
+    assert "…" not in printed(as_table(report(made)), width)
 
 
 def test_what_failed_is_named_with_its_reason(store: Store) -> None:

@@ -93,6 +93,14 @@ def test_groups_have_the_intervals_that_they_have_alone() -> None:
             assert one[group] == pytest.approx(other[0], nan_ok=True)
 
 
+def test_many_photos_have_student_s_interval_which_the_draws_near() -> None:
+    values = np.random.default_rng(0).beta(1, 4, (1_001, 1))
+    drawn, student = (clustered_means(values[:n], np.ones((n, 1))) for n in (1_000, 1_001))
+    mean, error = values.mean(), values.std(ddof=1) / np.sqrt(1_001)
+    assert [student.low[0], student.high[0]] == pytest.approx([mean - 1.9623 * error, mean + 1.9623 * error], rel=1e-4)
+    assert [drawn.low[0], drawn.high[0]] == pytest.approx([student.low[0], student.high[0]], abs=0.2 * error)
+
+
 def test_intervals_follow_from_their_seed() -> None:
     totals, cases = np.random.default_rng(0).uniform(0, 1, (8, 1)), np.ones((8, 1))
     assert clustered_means(totals, cases, seed=1).low == clustered_means(totals, cases, seed=1).low

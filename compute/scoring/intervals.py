@@ -16,6 +16,8 @@ LEAST_PHOTOS = 3
 """Fewer give no interval: their spread says next to nothing."""
 _FLOOR = 0.1
 """Share of a photo's variance that every draw has at least: a draw of photos that agree has none of its own."""
+_MANY = 1_000
+"""Photos above which Student's t differs less from the draws' than draws differ among themselves."""
 _NO_SPREAD = 1e-12
 """Standard errors up to here are rounding."""
 
@@ -71,31 +73,39 @@ def _bootstrap_t(totals: Reals, cases: Reals, seed: int) -> Reals:
     if photos < LEAST_PHOTOS:
         return np.stack([mean, *np.full((3, len(mean)), np.nan)])
     rest = totals - mean * cases
-    error = np.sqrt(photos / (photos - 1) * (rest**2).sum(axis=0)) / sizes
-    weights = _draws(photos, seed)
-    drawn = weights @ cases
-    shift = weights @ rest / drawn
-    squares = weights @ rest**2 - 2 * shift * (weights @ (rest * cases)) + shift**2 * (weights @ cases**2)
-    variance = (photos - 1) / (photos - 2) * squares.clip(0) / drawn**2
     # The sample's own error is the jackknife's: a little wider than the linearised one, the more the fewer photos.
-    own = np.sqrt((photos - 1) / photos * ((rest / (1 - cases / sizes)) ** 2).sum(axis=0)) / sizes
-    own *= np.sqrt(1 + _FLOOR / photos)
-    with np.errstate(invalid="ignore", divide="ignore"):  # where all photos agree
-        t_low, t_high = np.quantile(shift / np.sqrt(variance + _FLOOR / photos * error**2), [0.025, 0.975], axis=0)
-        low, high = mean - t_high * own, mean - t_low * own
+    error = np.sqrt((photos - 1) / photos * ((rest / (1 - cases / sizes)) ** 2).sum(axis=0)) / sizes
+    student = stdtrit(photos - 1, 0.975)
+    t_low, t_high = _pivots(rest, cases, seed) if photos <= _MANY else (-student, student)
+    low, high = mean - t_high * error, mean - t_low * error
+    with np.errstate(invalid="ignore", divide="ignore"):
         # From the interval, so that both say the same (Altman and Bland 2011, BMJ 343: d2304).
         reach = np.where(mean > 0, mean - low, high - mean)
-        p = 2 * stdtr(photos - 1, -np.abs(mean) / reach * stdtrit(photos - 1, 0.975))
+        p = 2 * stdtr(photos - 1, -np.abs(mean) / reach * student)
     agree = error <= _NO_SPREAD
     low[agree] = high[agree] = np.nan
     p[agree] = np.where(np.abs(mean[agree]) <= _NO_SPREAD, 1.0, 2.0 ** (1 - photos))
     return np.stack([mean, low, high, p])
 
 
+def _pivots(rest: Reals, cases: Reals, seed: int) -> Reals:
+    """(2, groups): between which 95 % of the draws' (mean - the sample's mean) / (its standard error) lie."""
+    photos, sizes, weights = len(rest), cases.sum(axis=0), _draws(len(rest), seed)
+    variance = photos / (photos - 1) * (rest**2).sum(axis=0) / sizes**2
+    drawn = weights @ cases
+    shift = weights @ rest / drawn
+    squares = weights @ rest**2 - 2 * shift * (weights @ (rest * cases)) + shift**2 * (weights @ cases**2)
+    variances = (photos - 1) / (photos - 2) * squares.clip(0) / drawn**2
+    variances = (variances + _FLOOR / photos * variance) / (1 + _FLOOR / photos)
+    with np.errstate(invalid="ignore"):  # 0 / 0 where all photos agree
+        found: Reals = np.quantile(shift / np.sqrt(variances), [0.025, 0.975], axis=0)
+    return found
+
+
 @lru_cache(maxsize=8)
 def _draws(photos: int, seed: int) -> Reals:
-    """(R, photos) float: how often each photo is drawn, photos - 1 of them in each of R = 1,000 to 4,000 rows."""
-    rows = int(np.clip(2_000_000 // photos, 1_000, 4_000))
+    """(R, photos) float: how often each photo is drawn, photos - 1 of them in each of R = 2,000 to 4,000 rows."""
+    rows = int(np.clip(2_000_000 // photos, 2_000, 4_000))
     drawn = np.random.default_rng(seed).integers(photos, size=(rows, photos - 1))
     flat = (drawn + photos * np.arange(rows)[:, None]).ravel()
     return np.bincount(flat, minlength=rows * photos).reshape(rows, photos).astype(np.float64)

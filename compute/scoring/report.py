@@ -78,18 +78,19 @@ def as_table(found: Report) -> RenderableType:
     )
     paper = paper_ranks(found.summary)
     title = "Mean over all case x n, 95 % interval over photos; ranks: 1 is best"
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    table.add_column("Explainer", no_wrap=True, min_width=15)
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, show_edge=False, padding=0)
+    table.add_column("Explainer", overflow="fold")
     ranks = [name for by in ("Jaccard", "Hamming") for name in (f"Rank by\n{by}", *["paper"] * bool(paper))]
     for name in (*ranks, "Jaccard\nindex", "Hamming\nlikeness"):
-        table.add_column(name, justify="right", no_wrap=True)
+        table.add_column(name, justify="right", overflow="fold")
     for name, measures in found.summary.explainers.items():
         cells = [_cell(measures.get(m), digits=2 if "rank" in m else 3) for m in MEASURES]
         if paper:
             theirs = [f"{value:.2f}" for value in paper.get(name, ())] or ["", ""]
             cells = [cells[0], Text(theirs[0]), cells[1], Text(theirs[1]), *cells[2:]]
         table.add_row(Text(name), *cells)
-    lines: list[RenderableType] = [Text(head), table, Text(answer_r1(found.summary)), Text(answer_r2(found.summary))]
+    answers = Text(answer_r1(found.summary)), Text(answer_r2(found.summary))
+    lines: list[RenderableType] = [Text(head), table, "", *answers]
     if paper:
         lines.append(Text("Paper: Inception v3, 112 photos, 608 cases, 12,160 explanations per explainer.", "dim"))
     notes = [few_photos(found.summary.photos) if found.cases else "", *failed(found.failures)]
