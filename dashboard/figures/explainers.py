@@ -4,6 +4,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from compute.scoring.words import bracketed
 from dashboard.data import queries
 from dashboard.data.boards import Board
 from dashboard.data.queries import SCORE_EDGES
@@ -137,7 +138,7 @@ def band_curves(board: Board, measure: str, n: str) -> go.Figure:
             rows = bands[bands["explainer"] == name].sort_values("band")
             marks = [
                 (target(Selection(name, measure, n).within(ends, band, low, high)),
-                 _ends(low * factor, high * factor), cases, mean_low, mean_high)
+                 _ends(low * factor, high * factor), cases, bracketed(mean_low, mean_high, digits=3))
                 for band, low, high, cases, mean_low, mean_high in
                 records(rows, "band", "low", "high", "cases", "mean_low", "mean_high")
             ]  # fmt: skip
@@ -148,7 +149,7 @@ def band_curves(board: Board, measure: str, n: str) -> go.Figure:
                          "thickness": 1.2, "width": 3},
                 customdata=marks, row=1, col=place,
                 hovertemplate=f"<b>{label(name)}</b><br>{title}: %{{customdata[1]}}<br>"
-                f"mean {MEASURES[measure].short} %{{y:.3f}} [%{{customdata[3]:.3f}}, %{{customdata[4]:.3f}}]<br>"
+                f"mean {MEASURES[measure].short} %{{y:.3f}} %{{customdata[3]}}<br>"
                 "%{customdata[2]:,} cases: click to see them"
                 "<extra></extra>",
             )  # fmt: skip

@@ -7,8 +7,9 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from compute.scoring.report import PAPER
+from compute.scoring.report import paper_ranks
 from compute.scoring.statistics import Estimate
+from compute.scoring.words import bracketed
 from dashboard.data import boards, queries
 from dashboard.data.boards import Board
 from dashboard.data.selection import Selection
@@ -76,19 +77,23 @@ def _curve(
     line = go.Scatter(
         x=x, y=rows["mean"], mode="lines+markers", name=label(name), legendgroup=name, showlegend=legend,
         line={"color": colour, "width": 2.5}, marker={"size": 6},
-        customdata=[(target(Selection(name, measure, str(n))), n, s, a, b, c) for n, s, a, b, c in
-                    records(rows, "n", "share", "low", "high", "cases")],
+        customdata=[(target(Selection(name, measure, str(n))), n, s, bracketed(low, high, digits=3), cases)
+                    for n, s, low, high, cases in records(rows, "n", "share", "low", "high", "cases")],
         hovertemplate=f"<b>{label(name)}</b>, n = %{{customdata[1]}}<br>"
         "%{customdata[2]:.1%} of the pixels<br>"
-        f"{MEASURES[measure].short} %{{y:.3f}} [%{{customdata[3]:.3f}}, %{{customdata[4]:.3f}}]<br>"
-        "%{customdata[5]:,} cases: click to see them<extra></extra>",
+        f"{MEASURES[measure].short} %{{y:.3f}} %{{customdata[3]}}<br>"
+        "%{customdata[4]:,} cases: click to see them<extra></extra>",
     )  # fmt: skip
     return band, line
 
 
 def rank_plot(board: Board) -> go.Figure:
-    """Mean ranks with intervals, the paper's as hollow diamonds: Jaccard on the left, Hamming on the right."""
+    """Mean ranks with intervals: Jaccard on the left, Hamming on the right.
+
+    Hollow diamonds are the paper's, where they compare.
+    """
     summary, explainers = boards.cached(queries.summary, board), board.ranked
+    paper = paper_ranks(summary)
     figure = make_subplots(cols=2, shared_yaxes=True, horizontal_spacing=0.06)
     colour = colours(board.explainers)
     for place, measure in enumerate(MEASURES, start=1):
@@ -96,9 +101,9 @@ def rank_plot(board: Board) -> go.Figure:
             estimate = summary.explainers[name].get(f"mean_rank_{measure}")
             if estimate is not None:
                 figure.add_trace(_dot(estimate, row, name, colour[name]), row=1, col=place)
-            if name in PAPER:
+            if name in paper:
                 figure.add_trace(
-                    _paper(PAPER[name][place - 1], row, name, legend=place == 1 and name == "lime"), row=1, col=place
+                    _paper(paper[name][place - 1], row, name, legend=place == 1 and name == "lime"), row=1, col=place
                 )
         figure.update_xaxes(title=f"Mean rank by {MEASURES[measure].short} (1 is best)", row=1, col=place)
     worst = max(3, len(explainers))
@@ -114,7 +119,8 @@ def _dot(estimate: Estimate, row: int, name: str, colour: str) -> go.Scatter:
         x=[estimate.mean], y=[row], mode="markers", showlegend=False,
         marker={"size": 11, "color": colour},
         error_x={"array": [high - estimate.mean], "arrayminus": [estimate.mean - low], "color": colour, "thickness": 2},
-        hovertemplate=f"<b>{label(name)}</b><br>here %{{x:.2f}} [{low:.2f}, {high:.2f}]<extra></extra>",
+        hovertemplate=f"<b>{label(name)}</b><br>here %{{x:.2f}} {bracketed(estimate.low, estimate.high)}"
+        "<extra></extra>",
     )  # fmt: skip
 
 

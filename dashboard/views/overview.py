@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from compute.scoring.statistics import FEW_PHOTOS
+from compute.scoring.report import paper_ranks
+from compute.scoring.words import counted, few_photos
 from dashboard import urls
 from dashboard.data import boards, queries
 from dashboard.figures import clicks
@@ -49,8 +50,9 @@ with left:
     st.subheader("Mean ranks")
     st.html(tables.mean_ranks(summary, board.explainers))
     st.caption(
-        f"95 % intervals over {summary.photos:,} photos; whole photos are resampled, since cases of one photo are not "
-        "independent. Paper: Inception v3, 112 photos, 608 cases. The random baseline is scored but not ranked."
+        f"95 % intervals over {counted(summary.photos, 'photo')}; whole photos are resampled, since cases of one photo "
+        "are not independent. The random baseline is scored but not ranked. "
+        + ("Paper: Inception v3, 112 photos, 608 cases." if paper_ranks(summary) else "")
     )
 with right:
     for question, (verdict, support) in (
@@ -60,11 +62,9 @@ with right:
         with st.container(border=True):
             st.caption(question)
             st.markdown(f"**{markdown(verdict)}.**  \n{markdown(support)}")
-if summary.photos < FEW_PHOTOS:
-    st.warning(
-        f"Only {summary.photos} photos have cases: intervals from so few are rough and tend to be too narrow.",
-        icon=":material/warning:",
-    )
+    st.caption("p: by Holm's method over the differences of a question; below 0.05 a difference is clear.")
+if few := few_photos(summary.photos):
+    st.warning(markdown(few), icon=":material/warning:")
 if board.ranked:
     clicks.chart(figures.rank_plot, board)
 

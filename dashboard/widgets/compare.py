@@ -1,10 +1,11 @@
 """Two stores side by side, on the cases that both have."""
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 
 from compute.errors import InputError
+from compute.scoring.statistics import CLEAR
+from compute.scoring.words import bracketed, counted
 from dashboard import urls
 from dashboard.data import boards, pairs
 from dashboard.data.boards import Board
@@ -37,9 +38,9 @@ def overview(board: Board) -> None:
         rows.append("".join(cells))
     st.html(tables.table(head, rows))
     st.caption(
-        f"{found['cases'].max():,} cases of the same photo and region rank in both stores. Difference: "
+        f"{counted(int(found['cases'].max()), 'case')} of the same photo and region rank in both stores. Difference: "
         f"{markdown(other.name)} minus {markdown(board.name)}, paired by case, 95 % over photos; "
-        "bold where the interval excludes zero."
+        "bold where it is clear (p < 0.05 by Holm's method over the explainers)."
         + (
             " Mean ranks are left out: the stores rank different explainers."
             if len(columns) < len(pairs.COLUMNS)
@@ -59,7 +60,7 @@ def explainers(board: Board, measure: str, n: str) -> None:
     names = [name for name in board.explainers if name in set(found["explainer"])]
     clicks.chart(figures_compare.change_bars, board, other, measure, n)
     lines = [
-        f"{markdown(explainer_name(name))} {rows['mean'].iloc[0]:+.3f}{_interval(rows)}"
+        f"{markdown(explainer_name(name))} {rows['mean'].iloc[0]:+z.3f} {_interval(rows, 3)}".rstrip()
         for name in names
         for rows in [found[found["explainer"] == name]]
     ]
@@ -99,12 +100,11 @@ def _nothing_shared(found: pd.DataFrame, other: Board) -> bool:
 def _difference(row: pd.DataFrame) -> str:
     if row.empty:
         return "-"
-    first, second, mean, low, high = (float(row[c].iloc[0]) for c in ("first", "second", "mean", "low", "high"))
-    text = f"{mean:+.2f}"
-    clear = f"<b>{text}</b>" if low > 0 or high < 0 else text
-    return f"{first:.2f} | {second:.2f} | {clear}<br><small>{_interval(row)}</small>"
+    first, second, mean, p = (float(row[c].iloc[0]) for c in ("first", "second", "mean", "p"))
+    text = f"{mean:+z.2f}"
+    clear = f"<b>{text}</b>" if p < CLEAR else text
+    return f"{first:.2f} | {second:.2f} | {clear}<br><small>{_interval(row, 2)}</small>"
 
 
-def _interval(row: pd.DataFrame) -> str:
-    low, high = float(row["low"].iloc[0]), float(row["high"].iloc[0])
-    return "" if np.isnan(low) else f" [{low:+.2f}, {high:+.2f}]"
+def _interval(row: pd.DataFrame, digits: int) -> str:
+    return bracketed(row["low"].iloc[0], row["high"].iloc[0], digits=digits, sign=True)
