@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from compute.store.opening import sha256_file
+from compute.store.files import sha256_file
 from compute.store.png import png
 from compute.store.schema import BLOB_ROW_GROUP, N_SIZES, SCHEMA_VERSION, TABLES
 
@@ -59,7 +59,7 @@ def make_store(
             _flush(rows, writers, counts)
     for writer in writers.values():
         writer.close()
-    (out / "manifest.json").write_text(json.dumps(_manifest(out, counts, size, seed, explainers), indent=1))
+    (out / "manifest.json").write_text(json.dumps(_manifest(out, counts["photos"], size, seed, explainers), indent=1))
     return out
 
 
@@ -170,7 +170,7 @@ def _failure() -> dict[str, Any]:
     return {"stage": "photo", "photo": "broken.jpg", "case_id": None, "explainer": None, "reason": reason}
 
 
-def _manifest(out: Path, counts: dict[str, int], size: int, seed: int, explainers: tuple[str, ...]) -> dict[str, Any]:
+def _manifest(out: Path, photos: int, size: int, seed: int, explainers: tuple[str, ...]) -> dict[str, Any]:
     config = {
         "classifier": "made", "target": TARGET[1], "explainers": list(explainers), "regions": REGIONS, "scale": 100.0,
         "sigma": 0.8, "min_size": 100, "step": 4, "iterations": 150, "patience": 20, "progress": 0.1, "budget": 255,
@@ -190,16 +190,22 @@ def _manifest(out: Path, counts: dict[str, int], size: int, seed: int, explainer
         "target": {"index": TARGET[0], "name": TARGET[1]},
         "explainers": [{"name": name, "baseline": name == "random"} for name in explainers],
         "sizes": "lime",
+        "photos": [f"made-{i:05d}" for i in range(photos)],
         "seconds": {"prepare": 1.0, "attack": 60.0, **dict.fromkeys(explainers, 5.0)},
-        "tables": {
-            name: {
-                "rows": rows,
-                "bytes": (out / f"{name}.parquet").stat().st_size,
-                "sha256": sha256_file(out / f"{name}.parquet"),
-            }
-            for name, rows in counts.items()
-        },
+        "tables": {table: _entry(out, table) for table in TABLES},
     }
+
+
+def sign(store: Path, *tables: str) -> None:
+    """Let the manifest fit tables that were rewritten."""
+    manifest = json.loads((store / "manifest.json").read_text())
+    manifest["tables"] |= {table: _entry(store, table) for table in tables}
+    (store / "manifest.json").write_text(json.dumps(manifest))
+
+
+def _entry(store: Path, table: str) -> dict[str, Any]:
+    path = store / f"{table}.parquet"
+    return {"rows": pq.read_metadata(path).num_rows, "bytes": path.stat().st_size, "sha256": sha256_file(path)}
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from make_store import make_store
+from make_store import make_store, sign
 from PIL import Image
 from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
 from served import CHROMIUM, FLAGS, needs_chromium, served
@@ -236,3 +236,4 @@ def rewrite(store: Path, photos: pd.DataFrame) -> None:
     """Replace a store's photos by others of the same schema."""
     table = pa.Table.from_pandas(photos, schema=TABLES["photos"], preserve_index=False)
     pq.write_table(table, store / "photos.parquet")
+    sign(store, "photos")

@@ -21,7 +21,8 @@ class Images:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._index = pq.read_metadata(path)
+        with path.open("rb") as file:  # Arrow takes no path that is not UTF-8
+            self._index = pq.read_metadata(file)
         ends = [self._index.row_group(i).column(0).statistics for i in range(self._index.num_row_groups)]
         self._first: npt.NDArray[np.str_] = np.array([e.min if e else "" for e in ends], dtype=str)
         self._last: npt.NDArray[np.str_] = np.array([e.max if e else "\U0010ffff" for e in ends], dtype=str)
@@ -31,8 +32,8 @@ class Images:
         near = [(self._first <= owner) & (owner <= self._last) for owner in owners]
         groups = np.flatnonzero(np.logical_or.reduce(near)).tolist() if near else []
         try:
-            with pq.ParquetFile(self._path, metadata=self._index) as file:
-                rows = file.read_row_groups(groups)
+            with self._path.open("rb") as file:
+                rows = pq.ParquetFile(file, metadata=self._index).read_row_groups(groups)
             found = rows.filter(pc.is_in(rows["owner"], value_set=pa.array(owners, pa.string()))).to_pylist()
         except (OSError, pa.ArrowException):
             return {}
