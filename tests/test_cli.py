@@ -102,13 +102,13 @@ def test_show_tells_what_is_in_a_store(command: Command, photos: Path, tmp_path:
     for word in ("lime_samples", "weights_sha256", "torch", "wolf spider (2)", "not a readable image", "attack"):
         assert word in said
     assert "[red]bad.jpg" in said  # a name is no markup
-    path = tmp_path / "store" / "scores.parquet"
+    path = tmp_path / "store" / "images.parquet"
     content = bytearray(path.read_bytes())
     content[50] ^= 1
     path.write_bytes(content)
     status, _, complained = command("show", tmp_path / "store", "--verify")
     assert status == 2
-    assert "damaged tables: scores" in complained
+    assert "damaged tables: images" in complained
 
 
 def test_list_names_what_is_known(command: Command) -> None:

@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from make_store import make_store, rewrite
+from make_store import make_store, rewrite, sign
 from streamlit.testing.v1 import AppTest
 
 import dashboard
@@ -142,7 +142,7 @@ def _newer(store: Path) -> str:
 def _truncated(store: Path) -> str:
     data = (store / "scores.parquet").read_bytes()
     (store / "scores.parquet").write_bytes(data[: len(data) // 2])
-    return "Parquet"
+    return "damaged"
 
 
 def _torn(store: Path) -> str:
@@ -151,17 +151,19 @@ def _torn(store: Path) -> str:
     data = bytearray(path.read_bytes())
     data[4 : len(data) // 2] = b"\xff" * (len(data) // 2 - 4)
     path.write_bytes(bytes(data))
-    return "cannot be read"
+    return "damaged"
 
 
 def _foreign(store: Path) -> str:
     pq.write_table(pa.table({"a": [1]}), store / "photos.parquet")
+    sign(store, "photos")
     return "columns differ"
 
 
 def _unfit(store: Path) -> str:
     table = pq.read_table(store / "attempts.parquet")
     pq.write_table(table.slice(0, 3), store / "attempts.parquet")
+    sign(store, "attempts")
     return "do not fit"
 
 

@@ -1,5 +1,6 @@
 """Parts: there whole or not at all, and published only when all are there."""
 
+import errno
 import json
 import threading
 from pathlib import Path
@@ -9,13 +10,17 @@ import pyarrow.parquet as pq
 import pytest
 
 from compute.errors import InputError
-from compute.store import parts as parts_module
-from compute.store.opening import MANIFEST, sha256_file
+from compute.store import durable
+from compute.store.files import sha256_file
+from compute.store.manifest import MANIFEST
 from compute.store.parts import Parts
 from compute.store.schema import TABLES
 
 RUN: dict[str, Any] = {
-    "config_hash": "abc", "config": {"regions": 4, "seed": 0}, "environment": {"torch": "2"}, "photos": ["a"],
+    "config": {"group": 1, "regions": 4, "seed": 0}, "config_hash": "abc", "environment": {"torch": "2"},
+    "given": {}, "device": {"kind": "cpu"}, "classifier": {"name": "made", "size": 8, "weights_sha256": "0"},
+    "target": {"index": 1, "name": "cup"}, "explainers": [{"name": "lime", "baseline": False}], "sizes": "lime",
+    "photos": ["a"],
 }  # fmt: skip
 
 
@@ -77,14 +82,14 @@ def test_a_missing_part_is_not_published(parts: Parts) -> None:
 
 
 def full(*_: object, **__: object) -> None:
-    raise OSError(28, "No space left on device")
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def test_a_full_disk_leaves_no_half_part(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
     parts.write("a", {"scores": scores("a")}, {})
     with monkeypatch.context() as patched:
-        patched.setattr(parts_module, "_write_table", full)
-        with pytest.raises(OSError, match="No space left"):
+        patched.setattr(durable, "write", full)
+        with pytest.raises(InputError, match=r"cannot be written .No space left"):
             parts.write("b", {"scores": scores("b")}, {})
     assert [path.name for path in parts.folder.iterdir()] == ["a"]
     parts.write("b", {"scores": scores("b")}, {})
@@ -95,7 +100,7 @@ def test_a_full_disk_while_publishing_loses_no_part(parts: Parts, monkeypatch: p
     parts.write("a", {"scores": scores("a")}, {})
     with monkeypatch.context() as patched:
         patched.setattr(pq.ParquetWriter, "write_table", full)
-        with pytest.raises(OSError, match="No space left"):
+        with pytest.raises(InputError, match=r"cannot be written .No space left"):
             parts.publish(["a"], {})
     assert parts.done("a")
     assert not (parts.root / MANIFEST).exists()
@@ -131,7 +136,10 @@ def test_the_same_run_may_begin_again(parts: Parts) -> None:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"config_hash": "x", "config": {"regions": 5, "seed": 0}}, "another configuration .regions: 4 there, 5 now"),
+        (
+            {"config_hash": "x", "config": {**RUN["config"], "regions": 5}},
+            "another configuration .regions: 4 there, 5 now",
+        ),
         ({"environment": {"torch": "3"}}, "a run of another environment .torch: '2' there, '3' now"),
         ({"config_hash": "x", "photos": ["b"]}, "a run of other photos"),
     ],
@@ -167,5 +175,5 @@ def test_a_folder_without_a_run_is_an_error(tmp_path: Path) -> None:
 
 def test_a_store_of_unknown_origin_is_not_written_into(tmp_path: Path) -> None:
     (tmp_path / MANIFEST).write_text("{}")
-    with pytest.raises(InputError, match=r"holds a store without its run\.json"):
+    with pytest.raises(InputError, match=r"holds a store or parts without run\.json"):
         Parts(tmp_path).begin(RUN)

@@ -26,7 +26,7 @@ from compute.attacks.bim import Attempt
 from compute.errors import InputError
 from compute.explainers import EXPLAINERS, Explainer, Superpixels, Task
 from compute.networks import classifiers, engine
-from compute.store import parts as parts_module
+from compute.store import durable
 from compute.store.opening import Store
 from compute.store.parts import Parts
 from compute.sweep.pipeline import ahead, in_turn
@@ -223,10 +223,10 @@ def test_another_configuration_is_refused_in_words(store: Store, tmp_path: Path)
 
 KILLS = [
     ("begun", 1),
-    ("table", 2),
+    ("file", 3),
     ("draft", 1),
     ("part", 2),
-    ("table", 19),
+    ("file", 30),
     ("draft", 6),
     ("join", 3),
     ("manifest", 1),
@@ -245,7 +245,7 @@ def test_a_killed_sweep_goes_on_as_if_nothing_had_been(
     if point != "manifest":
         with pytest.raises(InputError, match="an unfinished sweep"):
             open_store(out)
-    finished = {path.parent.name for path in (out / "parts").glob("*/seconds.json") if path.parent.name[0] != "."}
+    finished = {path.parent.name for path in (out / "parts").glob("*/sums.json") if path.parent.name[0] != "."}
     kept: list[str] = []
     original = Parts.write
 
@@ -428,17 +428,17 @@ def test_a_network_without_relu_fails_at_guided_backpropagation_alone(tmp_path: 
 def test_a_full_disk_is_said_and_what_is_finished_is_kept(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original, calls = parts_module._write_table, 0
+    original, calls = durable.write, 0
 
-    def filling(path: Path, table: Any) -> None:
+    def filling(path: Path, data: bytes) -> None:
         nonlocal calls
         calls += 1
-        if calls > 14:
+        if calls > 20:
             raise OSError(errno.ENOSPC, "No space left on device")
-        original(path, table)
+        original(path, data)
 
     with monkeypatch.context() as patched:
-        patched.setattr(parts_module, "_write_table", filling)
+        patched.setattr(durable, "write", filling)
         with pytest.raises(InputError, match=r"cannot be written .No space left on device.*what is finished is kept"):
             tiny.sweep(tmp_path)
     kept = {path.name for path in (tmp_path / "parts").iterdir()}

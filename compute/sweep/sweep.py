@@ -19,7 +19,8 @@ from compute.networks import classifiers, engine
 from compute.networks.classifiers import Classifier
 from compute.networks.engine import Engine
 from compute.store.opening import Store
-from compute.store.parts import Parts, Rows
+from compute.store.part import Rows
+from compute.store.parts import Parts
 from compute.store.png import from_png
 from compute.sweep.attacking import Attacking
 from compute.sweep.config import Config
@@ -67,6 +68,10 @@ def open_sweep(
     Raises:
         InputError: naming the option at fault.
     """
+    parts, turns = (
+        Parts(Path(config.out)),
+        Turns(),
+    )  # before code from outside is imported, which may change directories
     engine.tune()
     device = engine.device_of(config.device) if classifier is None else classifier.device
     explainers = tuple(resolve(config.explainers))
@@ -75,7 +80,6 @@ def open_sweep(
     if classifier is None:
         classifier = classifiers.load(config.classifier, weights=config.weights, device=device)
     target = classifier.index_of(config.target)
-    parts, turns = Parts(Path(config.out)), Turns()
     asked = Engine(config.engine, config.precision, config.batch)
     if config.engine == "auto" and parts.begun():  # goes on with the engine that it began with
         asked = Engine(parts.run()["config"].get("engine", "auto"), config.precision, config.batch)
@@ -152,15 +156,13 @@ def run_sweep(
 
 def finish(opened: Sweep, *, shard: tuple[int, int] = (1, 1), progress: Progress | None = None) -> Store | None:
     """Run what is left of a sweep that has been opened; see `run_sweep`."""
-    try:
-        if opened.explaining is not None and not opened.parts.published():  # by another process meanwhile
+    if opened.explaining is not None and not opened.parts.published():  # by another process meanwhile
+        try:
             _run(opened, opened.explaining, shard, progress or (lambda stage, done, total: None))
-        return publish(opened.parts.root) if shard[1] == 1 else None
-    except OSError as error:
-        raise InputError(
-            f"--out {opened.parts.root}: cannot be written ({error.strerror or error}); what is finished is kept: "
-            "make room and run the same command again"
-        ) from error
+        except InputError:
+            if not opened.parts.published():  # else another process was faster, with the same configuration
+                raise
+    return publish(opened.parts.root) if shard[1] == 1 else None
 
 
 def _run(opened: Sweep, explaining: Explaining, shard: tuple[int, int], progress: Progress) -> None:

@@ -39,9 +39,11 @@ class Images:
     """
 
     def __init__(self, path: Path, explainers: Sequence[str], size: int) -> None:
-        self._path, self._stamp = path, stamp(path.stat())
+        self._path = path
+        with path.open("rb") as file:  # Arrow takes no path that is not UTF-8
+            self._stamp = stamp(os.fstat(file.fileno()))
+            self._index = pq.read_metadata(file)
         self._kinds = [*MODES, *(f"entry:{name}" for name in explainers)]
-        self._index = pq.read_metadata(path)
         groups = [self._index.row_group(i) for i in range(self._index.num_row_groups)]
         ends = [group.column(0).statistics for group in groups]
         self._first: npt.NDArray[np.str_] = np.array([e.min if e else "" for e in ends], dtype=str)
