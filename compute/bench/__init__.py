@@ -103,6 +103,7 @@ def bench(
         "lime_samples_per_s": middle(lime_rates),
         "lime_over_limit": middle(lime_over),
         "lime_stages_s": ours.lime_stages(config, classifier, probabilities, sweeps[0].cases[0]),
+        "guard_s": ours.guard_seconds(classifier, probabilities),
         "attack_steps_per_s": middle(attack_rates),
         "attack_over_limit": middle(attack_over),
         "sweep_s": middle(s.seconds for s in sweeps),

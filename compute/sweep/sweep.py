@@ -12,6 +12,7 @@ from pathlib import Path
 from compute.attacks.bim import BIM
 from compute.errors import InputError
 from compute.explainers import resolve
+from compute.explainers.guard import Guard
 from compute.inputs import photos
 from compute.inputs.regions import Segmentation
 from compute.inputs.source import Source, unique
@@ -106,14 +107,17 @@ def open_sweep(
     )
     segmentation = Segmentation(config.scale, config.sigma, config.min_size)
     attacking = Attacking(classifier, segmentation, config.regions, attack_of(config, target), chosen.batch, turns)
-    explaining = probabilities and Explaining(
+    passes = probabilities and turns.stoppable(probabilities)
+    explaining = passes and Explaining(
         explainers,
         classifier.network,
-        turns.stoppable(probabilities),
+        passes,
         chosen.batch,
         config.lime_samples,
         config.seed,
         turns,
+        Guard(classifier.network, classifier.example(), passes) if any(e.outside for e in explainers) else None,
+        config.time_limit,
     )
     return Sweep(by_id, tuple(passed), config.group, parts, turns, attacking, explaining)
 
