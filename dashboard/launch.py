@@ -36,12 +36,11 @@ def launch(path: Path, *, port: int = 8501, host: str = "127.0.0.1", headless: b
     ]
     print(f"wolfspider dashboard over {path}: http://{host}:{port} (Ctrl+C stops it)", flush=True)
     environment = {**os.environ, STORES_VARIABLE: str(path.resolve())}
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: sys.exit(0))
     with subprocess.Popen(command, env=environment) as server:
         try:
             return server.wait()
-        except KeyboardInterrupt:
-            return 0
         finally:
             server.terminate()
 

@@ -1,9 +1,8 @@
 """The command: what it says, where, and with which status."""
 
 import json
-import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +18,11 @@ Command = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Command]:
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
     """Runs the command in this process, with the tiny classifier: (status, standard output, standard error)."""
     monkeypatch.setattr(classifiers, "load", lambda *_, **__: tiny.classifier())
     monkeypatch.setattr(cli.out, "width", 200)
     monkeypatch.setattr(cli.err, "width", 200)
-    before = signal.getsignal(signal.SIGTERM)
 
     def run(*words: object) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["wolfspider", *map(str, words)])
@@ -34,8 +32,7 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
         code = ended.value.code
         return (code if isinstance(code, int) else 0), said.out, said.err
 
-    yield run
-    signal.signal(signal.SIGTERM, before)
+    return run
 
 
 @pytest.fixture

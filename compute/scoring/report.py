@@ -11,6 +11,7 @@ from rich.text import Text
 
 from compute.scoring.statistics import FEW_PHOTOS, MEASURES, Estimate, Summary, answer_r1, answer_r2, summarise
 from compute.store.opening import Store
+from compute.text import visible
 
 PAPER = {"saliency": (2.58, 2.59), "guided_backprop": (2.06, 2.03), "lime": (1.36, 1.38)}
 """Mean ranks by Jaccard index and by Hamming likeness: Table 1 of the paper (Inception v3, 608 cases)."""
@@ -73,8 +74,9 @@ def as_table(found: Report) -> RenderableType:
     for name, measures in found.summary.explainers.items():
         ours = [_cell(measures.get(m), digits=2 if "rank" in m else 3) for m in MEASURES]
         paper = [f"{value:.2f}" for value in PAPER[name]] if name in PAPER else ["", ""]
-        table.add_row(name, ours[0], paper[0], ours[1], paper[1], ours[2], ours[3])
-    lines: list[RenderableType] = [Text(head), table, Text(answer_r1(found.summary)), Text(answer_r2(found.summary))]
+        table.add_row(visible(name), ours[0], paper[0], ours[1], paper[1], ours[2], ours[3])
+    lines: list[RenderableType] = [Text(visible(head)), table]
+    lines += [Text(visible(answer(found.summary))) for answer in (answer_r1, answer_r2)]
     lines.append(Text("Paper: Inception v3, 112 photos, 608 cases, 12,160 explanations per explainer.", style="dim"))
     if found.summary.photos < FEW_PHOTOS:
         note = (
@@ -86,9 +88,9 @@ def as_table(found: Report) -> RenderableType:
     return Group(*lines)
 
 
-def _cell(estimate: Estimate | None, *, digits: int) -> str:
+def _cell(estimate: Estimate | None, *, digits: int) -> Text:
     if estimate is None:
-        return "-"
+        return Text("-")
     if estimate.low is None or estimate.high is None:
-        return f"{estimate.mean:.{digits}f}"
-    return f"{estimate.mean:.{digits}f}\n[dim]{estimate.low:.2f}-{estimate.high:.2f}[/]"
+        return Text(f"{estimate.mean:.{digits}f}")
+    return Text.assemble(f"{estimate.mean:.{digits}f}\n", (f"{estimate.low:.2f}-{estimate.high:.2f}", "dim"))
