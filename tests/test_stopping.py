@@ -58,7 +58,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
 def test_a_signal_during_imports(environment: dict[str, str], start: list[str], module: str, signals: str) -> None:
     environment |= {"MOMENT": f"{module}:<module>", "SIGNALS": signals}
     words = [sys.executable, *start, "report", "."]
-    ended = subprocess.run(words, env=environment, capture_output=True, timeout=60)
+    ended = subprocess.run(words, check=False, env=environment, capture_output=True, timeout=60)
     assert (ended.returncode, ended.stdout, ended.stderr) == (130, b"", STOPPED)
 
 
@@ -68,7 +68,7 @@ def test_a_signal_before_a_sweep_has_begun(environment: dict[str, str], tmp_path
     terminal, stderr = pty.openpty()
     environment |= {"MOMENT": moment, "SIGNALS": "SIGINT", "TERM": "xterm"}
     words = [sys.executable, *MODULE, "sweep", "--out", str(tmp_path / "store")]
-    ended = subprocess.run(words, env=environment, stdout=subprocess.PIPE, stderr=stderr, timeout=60)
+    ended = subprocess.run(words, check=False, env=environment, stdout=subprocess.PIPE, stderr=stderr, timeout=60)
     os.close(stderr)
     said = os.read(terminal, 10_000).replace(b"\r\n", b"\n")
     os.close(terminal)
@@ -88,7 +88,7 @@ def test_a_signal_during_publishing(environment: dict[str, str], store: Store, t
     for moment in MOMENTS:
         environment |= {"MOMENT": moment, "SIGNALS": "SIGTERM SIGTERM"}
         words = [sys.executable, *MODULE, "publish", str(out)]
-        ended = subprocess.run(words, env=environment, capture_output=True, timeout=60)
+        ended = subprocess.run(words, check=False, env=environment, capture_output=True, timeout=60)
         assert (ended.returncode, ended.stdout, ended.stderr) == (130, b"", STOPPED), moment
     del environment["MOMENT"], environment["SIGNALS"]
     assert open_store(out).damaged() == []
