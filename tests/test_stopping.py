@@ -1,9 +1,10 @@
-"""Signals at chosen moments of real processes: one line, status 130, whatever was being imported or written."""
+"""Real processes, stopped at chosen moments or left by their readers: one line or none, and no traceback."""
 
 import multiprocessing
 import os
 import pty
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -118,3 +119,29 @@ def test_the_benchmark_s_process_ends_with_its_parent() -> None:
     ended, _, _ = select.select([alive], [], [], 30)  # at its end once nobody holds the other one
     assert ended
     os.close(alive)
+
+
+@pytest.mark.parametrize("words", [["report"], ["report", "--json"], ["show"], ["publish"]], ids=" ".join)
+def test_a_reader_that_has_left_is_no_error(store: Store, words: list[str]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, *MODULE, *words, str(store.path)]
+    ended = subprocess.run(command, check=False, stdout=writer, stderr=subprocess.PIPE, timeout=60)
+    os.close(writer)
+    assert (ended.returncode, ended.stderr) == (1, b"")
+
+
+def test_a_full_disk_is_one_line(store: Store) -> None:
+    command = [sys.executable, *MODULE, "report", str(store.path)]
+    with Path("/dev/full").open("wb") as full:
+        ended = subprocess.run(command, check=False, stdout=full, stderr=subprocess.PIPE, timeout=60)
+    assert (ended.returncode, ended.stderr) == (2, b"wolfspider: [Errno 28] No space left on device\n")
+
+
+def test_letters_that_a_terminal_does_not_have(store: Store, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(store.path, tmp_path / "naïve"))
+    command = [sys.executable, *MODULE, "report", str(copy)]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "1"}
+    ended = subprocess.run(command, check=False, env=environment, capture_output=True, timeout=60)
+    assert (ended.returncode, ended.stderr) == (0, b"")
+    assert b"na\\xefve" in ended.stdout

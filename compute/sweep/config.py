@@ -155,10 +155,10 @@ def configure(
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
+        if not path.is_file():  # a pipe would be waited for
+            raise InputError("no such file")
         values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
         Config(**values)
-    except FileNotFoundError as error:
-        raise InputError(f"--config {path}: no such file") from error
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"--config {path}: not a readable TOML file ({error})") from error
     except InputError as error:
