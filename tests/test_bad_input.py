@@ -44,7 +44,7 @@ HOSTILE = {
 """Names of things that are not there; most could be."""
 
 
-def check(said: tuple[int, str, str], name: str) -> None:
+def check(said: tuple[int, str, str], name: str | Path) -> None:
     """One printable line that names the offender."""
     status, printed, complained = said
     assert (status, printed) == (2, "")
