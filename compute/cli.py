@@ -41,13 +41,15 @@ StoreArgument = Annotated[Path, typer.Argument(help="Folder of a published store
 def sweep(
     options: dict[str, Any],
     more_photos: Annotated[
-        list[str] | None, typer.Argument(metavar="[PHOTOS]...", help="More photos or folders.", show_default=False)
+        list[str] | None,
+        typer.Argument(metavar="PHOTOS", help="Photos and folders, as with --photos.", show_default=False),
     ] = None,
     profile: Annotated[
         str | None, typer.Option(help=f"Sizes of the experiment: {', '.join(PROFILES)}.", rich_help_panel=RUN)
     ] = None,
     config: Annotated[
-        Path | None, typer.Option(help="TOML file with any of these options (regions = 4 ...).", rich_help_panel=RUN)
+        Path | None,
+        typer.Option(help="TOML file of any of these options, a line each: regions = 4.", rich_help_panel=RUN),
     ] = None,
     shard: Annotated[
         str, typer.Option(help="i/n: only the i-th of n shares; join them with publish.", rich_help_panel=RUN)
