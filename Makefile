@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STORE := data/quick
 
-.PHONY: run sweep dashboard test lint bench clean
+.PHONY: run sweep dashboard test test-lowest lint bench clean
 
 run: sweep
 	$(BIN)/wolfspider dashboard $(STORE)
@@ -17,6 +17,13 @@ dashboard: .venv/installed
 test: .venv/tests
 	$(BIN)/python -m pytest
 
+# With every direct dependency at the lowest version that pyproject.toml allows; uv takes torch's CUDA build, of 3 GB.
+test-lowest: .venv/installed
+	$(BIN)/pip install --quiet "uv>=0.9"
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-lowest
+	$(BIN)/uv pip install --python .venv-lowest --resolution lowest-direct --group test --editable .
+	.venv-lowest/bin/python -m pytest -m "not browser"
+
 lint: .venv/lint
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -26,7 +33,7 @@ bench: .venv/tests
 	$(BIN)/wolfspider bench
 
 clean:
-	rm -rf .venv build *.egg-info
+	rm -rf .venv .venv-lowest build *.egg-info
 
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv

@@ -1,11 +1,12 @@
 """The `wolfspider` command."""
 
 import json
-import os
-import signal
+import shlex
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any, TextIO
 
@@ -13,11 +14,13 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from compute.errors import InputError, Notice
 from compute.options import takes
 from compute.store.opening import Store, open_store
 from compute.sweep.config import PROFILES, RUN, Config, configure
+from compute.text import visible
 
 app = typer.Typer(
     name="wolfspider",
@@ -28,7 +31,7 @@ app = typer.Typer(
     "then check which explainer points at that region.",
     epilog="Begin with [bold]wolfspider sweep --profile quick[/], then [bold]wolfspider report data/store[/].",
 )
-out, err = Console(), Console(stderr=True)
+out, err = (Console(stderr=stderr, markup=False, emoji=False, highlight=False) for stderr in (False, True))
 
 StoreArgument = Annotated[Path, typer.Argument(help="Folder of a published store.", show_default=False)]
 
@@ -38,13 +41,15 @@ StoreArgument = Annotated[Path, typer.Argument(help="Folder of a published store
 def sweep(
     options: dict[str, Any],
     more_photos: Annotated[
-        list[str] | None, typer.Argument(metavar="[PHOTOS]...", help="More photos or folders.", show_default=False)
+        list[str] | None,
+        typer.Argument(metavar="PHOTOS", help="Photos and folders, as with --photos.", show_default=False),
     ] = None,
     profile: Annotated[
         str | None, typer.Option(help=f"Sizes of the experiment: {', '.join(PROFILES)}.", rich_help_panel=RUN)
     ] = None,
     config: Annotated[
-        Path | None, typer.Option(help="TOML file with any of these options (regions = 4 ...).", rich_help_panel=RUN)
+        Path | None,
+        typer.Option(help="TOML file of any of these options, a line each: regions = 4.", rich_help_panel=RUN),
     ] = None,
     shard: Annotated[
         str, typer.Option(help="i/n: only the i-th of n shares; join them with publish.", rich_help_panel=RUN)
@@ -59,7 +64,8 @@ def sweep(
     with _bars() as advance:
         store = run_sweep(configuration, shard=share, progress=advance)
     if store is None:
-        out.print(f"Shard {shard} is done; when all are: wolfspider publish {configuration.out}", soft_wrap=True)
+        join = f"wolfspider publish {shlex.quote(configuration.out)}"
+        out.print(visible(f"Shard {shard} is done; when all are: {join}"), soft_wrap=True)
     else:
         _print_report(store)
 
@@ -79,7 +85,7 @@ def report(store: StoreArgument, json_: Annotated[bool, typer.Option("--json", h
     if json_:
         from compute.scoring.report import report as figures
 
-        print(json.dumps(figures(opened).as_json(), indent=1))
+        typer.echo(json.dumps(figures(opened).as_json(), indent=1))
     else:
         _print_report(opened)
 
@@ -108,15 +114,16 @@ def show(
         table.add_column(no_wrap=True)
         table.add_column(overflow="fold")
         for name, value in values.items():
-            table.add_row(name, ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value))
+            text = ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else value
+            table.add_row(visible(name), visible(text))
         out.print(table)
     with opened.connect() as connection:
-        failures = connection.execute("from failures").fetchall()
+        failures = connection.execute("from failures order by all").fetchall()
     table = Table(title=f"Failures and skipped photos: {len(failures)}", title_justify="left")
     for column in ("Stage", "Photo", "Case", "Explainer", "Reason"):
         table.add_column(column)
     for row in failures:
-        table.add_row(*[_plain(value) for value in row])
+        table.add_row(*["" if value is None else visible(value) for value in row])
     out.print(table if failures else "No failures, no skipped photos.")
     if verify:
         out.print("All checksums match.")
@@ -163,7 +170,7 @@ def bench(
     config = configure(options={"regions": 2, **options})
     with err.status("begins", spinner="line") as status:
         found = measure(config, untrained=untrained, rounds=rounds, say=status.update)
-    out.print_json(data=found) if json_ else out.print(as_table(found))
+    typer.echo(json.dumps(found, indent=1)) if json_ else out.print(as_table(found))
 
 
 @app.command(name="list")
@@ -175,12 +182,12 @@ def list_() -> None:
     from compute.networks.classifiers import CLASSIFIERS
 
     others = [n for n in torchvision.models.list_models(module=torchvision.models) if n not in CLASSIFIERS]
-    out.print("[bold]Classifiers[/]", ", ".join(CLASSIFIERS))
+    out.print(Text("Classifiers", "bold"), ", ".join(CLASSIFIERS))
     out.print("  torchvision:", ", ".join(others))
     out.print("  timm: timm:NAME, for example timm:resnet50 (weights are downloaded, or given with --weights)")
     named = [f"{e.name} (baseline)" if e.baseline else e.name for e in EXPLAINERS.values()]
-    out.print("[bold]Explainers[/]", ", ".join(named), "\n  your own: MODULE:NAME")
-    out.print("[bold]Profiles[/]")
+    out.print(Text("Explainers", "bold"), ", ".join(named), "\n  your own: MODULE:NAME")
+    out.print(Text("Profiles", "bold"))
     for name, values in PROFILES.items():
         out.print(f"  {name}:", ", ".join(f"{k} = {v}" for k, v in values.items()))
 
@@ -190,12 +197,7 @@ def _print_report(store: Store) -> None:
     from compute.scoring.report import report as figures
 
     out.print(as_table(figures(store)))
-    out.print(f"Store: {store.path}", soft_wrap=True, highlight=False)
-
-
-def _plain(value: object) -> str:
-    """A value from a store as text that rich does not interpret."""
-    return "" if value is None else str(value).replace("[", "\\[")
+    out.print(visible(f"Store: {store.path}"), soft_wrap=True)
 
 
 def _shard(text: str) -> tuple[int, int]:
@@ -237,23 +239,23 @@ def _shown(
 ) -> None:
     """Notices in one line, other warnings as Python shows them."""
     if issubclass(category, Notice):
-        err.print(f"wolfspider: {message}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+        _say(message, "yellow")
     else:
-        _plainly(message, category, filename, lineno, file, line)
+        _plainly(visible(message), category, filename, lineno, file, line)
+
+
+def _say(what: object, style: str) -> None:
+    err.print(visible(f"wolfspider: {what}"), style=style, soft_wrap=True)
 
 
 def main() -> None:
-    """Run the command; errors that users are meant to read end it with status 2, Ctrl-C with 130."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    """Run the command; what users are meant to read, and what the system refuses, ends it in one line with status 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # names in letters that the terminal does not have
     warnings.showwarning = _shown
     try:
-        app(standalone_mode=True)
-    except InputError as error:
-        err.print(f"wolfspider: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        app()
+    except (InputError, OSError) as error:
+        _say(error, "red")
         raise SystemExit(2) from None
-    except SystemExit as ended:  # typer ends Ctrl-C with 130, without a word
-        if ended.code == 130:
-            err.print("stopped; what is finished is kept, and the same command goes on from there")
-        raise
-    except BrokenPipeError:
-        os._exit(1)

@@ -1,7 +1,6 @@
 """What users are meant to read: one exception, one warning, and the words of other exceptions."""
 
-LONGEST = 500
-"""Characters of a reason."""
+from compute.text import brief
 
 
 class InputError(Exception):
@@ -12,17 +11,10 @@ class Notice(UserWarning):
     """Something that users should know and need not mend; the command shows it in one line."""
 
 
-def printable(text: str) -> str:
-    """Text from outside in one line of at most `LONGEST` characters, with a blank for whatever cannot be printed."""
-    line = "".join(c if c.isprintable() else " " for c in text[: 2 * LONGEST])
-    line = " ".join(line.split())
-    return line if len(line) <= LONGEST else line[: LONGEST - 3] + "..."
-
-
 def in_words(error: BaseException) -> str:
     """The kind and the message of whatever was raised, in one line; also of an exception that cannot be printed."""
     try:
         said = str(error)
     except BaseException:
         said = "its message cannot be printed"
-    return printable(f"{type(error).__name__}: {said}" if said else type(error).__name__)
+    return brief(f"{type(error).__name__}: {said}" if said else type(error).__name__)

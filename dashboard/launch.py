@@ -64,12 +64,11 @@ def launch(
     print(f"wolfspider dashboard over {visible(path)}: {address(host, port, base)} (Ctrl+C stops it)", flush=True)
     names = ",".join([host, *_own_names(host), *allowed_hosts])
     environment = {**os.environ, STORES_VARIABLE: str(path.resolve()), HOSTS_VARIABLE: names}
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: sys.exit(0))
     with subprocess.Popen(command, env=environment) as server:
         try:
             return server.wait()
-        except KeyboardInterrupt:
-            return 0
         finally:
             server.terminate()
 

@@ -2,17 +2,19 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import tiny
 from hypothesis import settings
 
+from compute import cli
 from compute.networks import classifiers
 from compute.networks.classifiers import Classifier
 from compute.store.opening import Store
 
+Command = Callable[..., tuple[int, str, str]]
 settings.register_profile("wolfspider", deadline=None)  # timings are no property of the code on a shared machine
 settings.load_profile("wolfspider")
 
@@ -55,3 +57,21 @@ def in_folder(tmp_path: Path) -> Iterator[Path]:
     os.chdir(tmp_path)
     yield tmp_path
     os.chdir(before)
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Runs the command in this process, with the tiny classifier: (status, standard output, standard error)."""
+    monkeypatch.setattr(classifiers, "load", lambda *_, **__: tiny.classifier())
+    monkeypatch.setattr(cli.out, "width", 200)
+    monkeypatch.setattr(cli.err, "width", 200)
+
+    def run(*words: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["wolfspider", *map(str, words)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        said = capsys.readouterr()
+        code = ended.value.code
+        return (code if isinstance(code, int) else 0), said.out, said.err
+
+    return run

@@ -12,7 +12,7 @@ from typing import Any
 import tiny
 import torch
 
-from compute import cli
+from compute.__main__ import main
 from compute.explainers import EXPLAINERS, Explainer, Task
 from compute.networks import classifiers
 from compute.store import durable
@@ -64,5 +64,6 @@ def command(out: Path, words: list[str], busy: Event | None = None) -> None:
     EXPLAINERS["endless"] = Explainer("endless", endless)
     classifiers.load = lambda *_, **__: tiny.classifier()
     sys.argv = ["wolfspider", *words]
-    with out.open("w") as sys.stderr:
-        cli.main()
+    with out.open("w") as file:
+        os.dup2(file.fileno(), sys.stderr.fileno())
+        main()

@@ -1,6 +1,7 @@
 """The configuration: one frozen value from defaults, profile, file and options, in that order."""
 
 import inspect
+import os
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,14 @@ def test_every_field_is_an_option_of_sweep_and_described() -> None:
         ("out = 'a\\u0000b'".replace("'", '"'), "must be a text that is not empty, without NUL bytes"),
         ("weights = ''", "--weights '': must be a text that is not empty"),
         ("photos = " + "[" * 3000, "not a readable TOML file"),
+        ("a." * 3000 + "a = 1", "a.toml: "),
+        ("regions = 0x" + "f" * 9000, "a.toml: "),
+        ("regions = " + "9" * 9000, "a.toml: "),
+        ("regions = 2020-01-01", "--regions datetime.date(2020, 1, 1): must be a whole number"),
+        ("regions.a = 1", "--regions {'a': 1}: must be a whole number"),
+        ("'' = 1", "no option ''"),
+        ("scale = inf", "--scale inf: must lie between"),
+        ("regions = 1\nregions = 2", "not a readable TOML file"),
     ],
 )
 def test_a_wrong_file_is_an_error_that_names_the_fault(tmp_path: Path, text: str, reason: str) -> None:
@@ -73,8 +82,10 @@ def test_a_wrong_file_is_an_error_that_names_the_fault(tmp_path: Path, text: str
 def test_a_missing_or_unreadable_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
         configure(file=tmp_path / "none.toml")
-    with pytest.raises(InputError, match="not a readable TOML file"):
-        configure(file=tmp_path)
+    os.mkfifo(tmp_path / "pipe")
+    for other in (tmp_path, tmp_path / "pipe", Path("/dev/zero")):
+        with pytest.raises(InputError, match="no such file"):
+            configure(file=other)
     (tmp_path / "b.toml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InputError, match="not a readable TOML file"):
         configure(file=tmp_path / "b.toml")

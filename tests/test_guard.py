@@ -135,7 +135,7 @@ class _Falsy(BaseException):
         (GeneratorExit(), "GeneratorExit"),
         (MemoryError(), "MemoryError"),
         (torch.OutOfMemoryError("CUDA out of memory"), "OutOfMemoryError: CUDA out of memory"),
-        (ValueError("two\nlines\x1b[31m\0 \ud800."), "ValueError: two lines [31m ."),
+        (ValueError("two\nlines\x1b[31m\0 \ud800."), r"ValueError: two lines\x1b[31m\x00 \ud800."),
         (ValueError("long" * 10_000_000), "ValueError: " + "long" * 121 + "l" + "..."),
     ],
     ids=lambda value: type(value).__name__,

@@ -2,7 +2,9 @@
 
 import importlib.util
 import multiprocessing
+import os
 import statistics
+import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -147,7 +149,20 @@ def _loop(config: Config, network: nn.Module, device: torch.device, swept: Swept
         LoopItem(job, case.rgb if case else None, seed_of(config.seed, job.case_id, "lime"))
         for job, case in swept.attempts
     ]
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=spawn, initializer=end_with_parent) as pool:
         return pool.submit(
             run_loop, network, str(device), items, attack_of(config, target), config.lime_samples
         ).result()
+
+
+def end_with_parent() -> None:
+    """Let this process end when the one that started it has ended, however that was."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def follow() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()

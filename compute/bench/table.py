@@ -7,6 +7,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from compute.text import visible
+
 
 def as_table(found: dict[str, Any]) -> RenderableType:
     """Two tables: the ratios, and where a sweep's seconds go."""
@@ -45,7 +47,7 @@ def as_table(found: dict[str, Any]) -> RenderableType:
         f"The guard around an explainer from outside: {found['guard_s'] * 1000:.1f} ms a case.\n"
         f"Making the engine, apart: {found['warm_up_s']:.1f} s."
     )
-    return Group(Text(head), ratios, where, Text(foot))
+    return Group(Text(visible(head)), ratios, where, Text(foot))
 
 
 def _table(columns: tuple[str, str, str], rows: list[tuple[str, str, str]]) -> Table:
@@ -53,7 +55,7 @@ def _table(columns: tuple[str, str, str], rows: list[tuple[str, str, str]]) -> T
     for name, justify in zip(columns, ("left", "right", "left"), strict=True):
         table.add_column(name, justify=justify)  # type: ignore[arg-type]
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(visible, row))
     return table
 
 

@@ -14,6 +14,7 @@ from rich.text import Text
 from compute.scoring.statistics import MEASURES, Estimate, Summary, summarise
 from compute.scoring.words import answer_r1, answer_r2, bracketed, counted, few_photos
 from compute.store.opening import Store
+from compute.text import visible
 
 PAPER = {"saliency": (2.58, 2.59), "guided_backprop": (2.06, 2.03), "lime": (1.36, 1.38)}
 """Mean ranks by Jaccard index and by Hamming likeness: Table 1 of the paper (Inception v3, 608 cases)."""
@@ -88,13 +89,13 @@ def as_table(found: Report) -> RenderableType:
         if paper:
             theirs = [f"{value:.2f}" for value in paper.get(name, ())] or ["", ""]
             cells = [cells[0], Text(theirs[0]), cells[1], Text(theirs[1]), *cells[2:]]
-        table.add_row(Text(name), *cells)
-    answers = Text(answer_r1(found.summary)), Text(answer_r2(found.summary))
-    lines: list[RenderableType] = [Text(head), table, "", *answers]
+        table.add_row(Text(visible(name)), *cells)
+    answers = [Text(visible(answer(found.summary))) for answer in (answer_r1, answer_r2)]
+    lines: list[RenderableType] = [Text(visible(head)), table, "", *answers]
     if paper:
         lines.append(Text("Paper: Inception v3, 112 photos, 608 cases, 12,160 explanations per explainer.", "dim"))
     notes = [few_photos(found.summary.photos) if found.cases else "", *failed(found.failures)]
-    return Group(*lines, *[Text(note, "yellow") for note in notes if note])
+    return Group(*lines, *[Text(visible(note), "yellow") for note in notes if note])
 
 
 def failed(failures: Iterable[Mapping[str, Any]]) -> list[str]:

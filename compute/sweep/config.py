@@ -62,30 +62,34 @@ class Config(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     photos: Annotated[tuple[Text, ...], Field(strict=False)] = _option(
-        (), "Folder or file, again and again; none means the bundled photos.", INPUT
+        (), "A folder or a file; may be given again. Without any, the bundled photos.", INPUT
     )
     classifier: Text = _option(
         "efficientnet_lite0", "A registered or torchvision name (inception_v3, ...), or timm:NAME.", INPUT
     )
-    weights: Text | None = _option(None, "State dict instead of the classifier's own weights.", INPUT)
+    weights: Text | None = _option(None, "File of a state dict, instead of the classifier's own weights.", INPUT)
     regions: int = _option(10, "Largest segments to attack per photo.", INPUT, ge=1, le=99)
     scale: float = _option(100.0, "Felzenszwalb's scale: larger gives larger segments.", INPUT, ge=0, le=1e6)
     sigma: float = _option(0.8, "Width of Felzenszwalb's smoothing, pixels.", INPUT, ge=0, le=100)
     min_size: int = _option(100, "Felzenszwalb's smallest segment, pixels.", INPUT, ge=1, le=1_000_000)
     target: Text = _option("wolf spider", "Class to aim at, by name or index.", ATTACK)
     step: int = _option(4, "BIM step in 1/255: every iterate is an 8-bit image.", ATTACK, ge=1, le=255)
-    iterations: int = _option(150, "BIM steps after which an attempt is discarded.", ATTACK, ge=1, le=100_000)
+    iterations: int = _option(150, "BIM steps after which an attempt is given up.", ATTACK, ge=1, le=100_000)
     patience: int = _option(
-        20, "Steps within which the target's log-probability must rise, or it is discarded.", ATTACK, ge=1, le=100_000
+        20,
+        "Steps within which the target's log-probability must rise, or the attempt is given up.",
+        ATTACK,
+        ge=1,
+        le=100_000,
     )
-    progress: float = _option(0.1, "... by this much, in nats.", ATTACK, ge=0, le=100)
-    budget: int = _option(255, "Largest change of a channel in 1/255; 255 is none.", ATTACK, ge=1, le=255)
+    progress: float = _option(0.1, "By how much it must rise within --patience steps, in nats.", ATTACK, ge=0, le=100)
+    budget: int = _option(255, "Largest change of a channel, in 1/255; 255 is no limit.", ATTACK, ge=1, le=255)
     confidence: float = _option(
         0.0, "Softmax probability that the target must reach, besides being predicted.", ATTACK, ge=0, le=1
     )
     explainers: Annotated[tuple[Text, ...], BeforeValidator(_split)] = _option(
         ("saliency", "guided_backprop", "lime", "random"),
-        "Names with commas between; your own is MODULE:NAME.",
+        "Names with commas between; your own is MODULE:NAME, a function of a Task.",
         EXPLAIN,
     )
     lime_samples: int = _option(1000, "Perturbed images per LIME explanation.", EXPLAIN, ge=10, le=1_000_000)
@@ -98,9 +102,9 @@ class Config(BaseModel):
         0, "Photos whose attacks share batches; 0 chooses by the kind of device.", RUN, ge=0, le=65_536
     )
     engine: Literal["auto", "eager", "compiled", "onnxruntime"] = _option(
-        "auto", "Of passes without gradients; auto takes the fastest where the work repays making it.", RUN
+        "auto", "What runs passes without gradients (LIME's); auto takes the fastest that so much work repays.", RUN
     )
-    precision: Literal["float32", "bfloat16", "float16"] = _option("float32", "Of LIME's forward passes.", RUN)
+    precision: Literal["float32", "bfloat16", "float16"] = _option("float32", "Number format of LIME's passes.", RUN)
     device: Text = _option("auto", "auto, cpu, cuda or cuda:N.", RUN)
     out: Text = _option("data/store", "Folder of the store.", RUN)
 
@@ -162,10 +166,10 @@ def configure(
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
+        if not path.is_file():  # a pipe would be waited for
+            raise InputError("no such file")
         values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
         Config(**values)
-    except FileNotFoundError as error:
-        raise InputError(f"--config {path}: no such file") from error
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"--config {path}: not a readable TOML file ({error})") from error
     except InputError as error:

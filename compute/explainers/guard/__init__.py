@@ -12,11 +12,12 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from compute.errors import InputError, Notice, in_words, printable
+from compute.errors import InputError, Notice, in_words
 from compute.explainers.guard.interrupts import end, interruptible, threads
 from compute.explainers.guard.network import Watched
 from compute.explainers.guard.process import AT_IMPORT, SURROUNDINGS, Shared, putting_back
 from compute.explainers.guard.streams import Heard, listening
+from compute.text import brief
 
 T = TypeVar("T")
 NAMED = 3
@@ -94,7 +95,7 @@ class Guard:
         wrong += [f"it left threads running: {_listed([thread.name for thread in left])}"] if left else []
         wrong += [f"it changed {_listed(changed)}"] if changed else []
         if wrong:
-            raise Failed(printable("; ".join(wrong)))
+            raise Failed(brief("; ".join(wrong)))
         return result
 
     def _tell(self, name: str, heard: Heard) -> None:

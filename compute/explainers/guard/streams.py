@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-from compute.errors import printable
+from compute.text import brief
 
 KEPT = 200
 """Characters that are kept of what is printed."""
@@ -49,7 +49,7 @@ class Heard:
         self.characters += len(text)
 
     def __str__(self) -> str:
-        return f"{printable(self._begin)!r} ({self.characters:,} characters)"
+        return f"{brief(self._begin)!r} ({self.characters:,} characters)"
 
 
 @contextlib.contextmanager
