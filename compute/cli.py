@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated, Any, TextIO
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -226,26 +226,15 @@ def _bars() -> Iterator[Any]:
         yield advance
 
 
-_plainly = warnings.showwarning
-
-
 def _shown(
-    message: Warning | str,
-    category: type[Warning],
-    filename: str,
-    lineno: int,
-    file: TextIO | None = None,
-    line: str | None = None,
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: object, **__: object
 ) -> None:
-    """Notices in one line, other warnings as Python shows them."""
-    if issubclass(category, Notice):
-        _say(message, "yellow")
-    else:
-        _plainly(visible(message), category, filename, lineno, file, line)
+    """Notices, and other warnings with the place where they arose, in one line."""
+    _say(f"wolfspider: {message}" if issubclass(category, Notice) else f"{filename}:{lineno}: {message}", "yellow")
 
 
-def _say(what: object, style: str) -> None:
-    err.print(visible(f"wolfspider: {what}"), style=style, soft_wrap=True)
+def _say(line: str, style: str) -> None:
+    err.print(visible(line), style=style, soft_wrap=True)
 
 
 def main() -> None:
@@ -257,5 +246,5 @@ def main() -> None:
     try:
         app()
     except (InputError, OSError) as error:
-        _say(error, "red")
+        _say(f"wolfspider: {error}", "red")
         raise SystemExit(2) from None

@@ -10,11 +10,16 @@ from typing import Any
 import pytest
 import tiny
 from conftest import Command
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
+from compute import cli
+from compute.errors import Notice
 from compute.store.opening import Store, open_store
 from compute.text import visible
 
+SMALL_SWEEP = ["sweep", "--regions", "1", "--min-size", "40", "--explainers", "random", "--device", "cpu"]
 ENTRIES: dict[str, list[str]] = {
     "sweep": ["sweep"],
     "photos": ["sweep", "--photos"],
@@ -89,6 +94,14 @@ THINGS: dict[str, tuple[Callable[[Path], object], Iterable[str]]] = {
     "empty file": (Path.touch, STORES),  # and options need not be given
 }
 """Things that are not what these entries want."""
+
+
+@pytest.mark.parametrize("kind", ["FIFO", "device", "loop of links", "text"])
+def test_a_place_where_no_store_can_be(command: Command, in_folder: Path, kind: str) -> None:
+    THINGS[kind][0](in_folder / "taken")
+    check(command(*SMALL_SWEEP, "--out", "taken"), "taken")
+    check(command(*SMALL_SWEEP, "--out", "taken/store"), "taken")
+    assert [p.name for p in in_folder.iterdir()] == ["taken"]
 
 
 @pytest.mark.parametrize(("kind", "entry"), [(kind, entry) for kind in THINGS for entry in THINGS[kind][1]])
@@ -191,8 +204,7 @@ def test_names_of_photos_are_text(command: Command, in_folder: Path) -> None:
     for i, name in enumerate(names):
         Image.fromarray(tiny.photo(i)).save(in_folder / "photos" / f"{name}.png")
         (in_folder / "photos" / f"{name}.jpg").write_text(f"no picture {i}")
-    small = ("--regions", 1, "--min-size", 40, "--explainers", "random", "--device", "cpu")
-    status, said, complained = command("sweep", "photos", *small)
+    status, said, complained = command(*SMALL_SWEEP, "photos")
     assert (status, printable(complained), printable(said)) == (0, True, True)
     with open_store("data/store").connect() as connection:
         swept = connection.execute("select name from photos order by 1").fetchall()
@@ -203,11 +215,27 @@ def test_names_of_photos_are_text(command: Command, in_folder: Path) -> None:
         assert visible(f"photos/{name}.jpg") in said
 
 
-@pytest.mark.parametrize("text", [*TEXTS, *map(chr, range(32))])
+def test_a_store_may_be_anywhere(command: Command, in_folder: Path) -> None:
+    out = Path("".join(name for name in TEXTS if name.isprintable()) + "\x1b[31m\u202e\n--seed")
+    status, said, _ = command(*SMALL_SWEEP, "--out", out)
+    assert (status, printable(said)) == (0, True)
+    assert command("publish", out)[:2] == command("report", out)[:2] == (0, said)
+    assert visible(in_folder / out) in said
+
+
+@pytest.mark.parametrize("category", [Notice, UserWarning])
+def test_warnings_are_text(capsys: pytest.CaptureFixture[str], category: type[Warning]) -> None:
+    for text in TEXTS:
+        cli._shown(category(text), category, "photos.py", 1)
+        assert visible(text) in (said := capsys.readouterr().err)
+        assert printable(said)
+
+
+@given(st.text(st.characters(exclude_categories=())))
 def test_visible_text_is_one_printable_line(text: str) -> None:
-    assert visible(text).isprintable()
+    assert visible(text).replace("\u200c", "").replace("\u200d", "").isprintable()
     assert visible(visible(text)) == visible(text)
-    assert text.isprintable() == (visible(text) == text)
+    assert not text.isprintable() or visible(text) == text
 
 
 def test_letters_stay_as_they_are() -> None:
