@@ -244,7 +244,7 @@ def test_our_own_explainers_leave_nothing_behind(guard: Guard, classifier: Class
 
 
 def test_whoever_tidies_up_has_not_failed(guard: Guard, classifier: Classifier) -> None:
-    """Hooks for a while, a copy of the network, gradients: what libraries do."""
+    """Hooks for a while, copies of the network and of settings, gradients: what libraries do."""
 
     def explain() -> None:
         task = tiny.task(of=classifier)
@@ -253,6 +253,7 @@ def test_whoever_tidies_up_has_not_failed(guard: Guard, classifier: Classifier) 
         with torch.no_grad(), warnings.catch_warnings(), conv(task).register_forward_hook(lambda *_: None):
             warnings.simplefilter("ignore")
             task.network(task.image)
+        conv(task).stride = tuple(map(int, conv(task).stride))
         with conv(task).register_full_backward_hook(lambda *_: None):
             task.network(task.image.requires_grad_())[0, 0].backward()
 

@@ -64,7 +64,7 @@ class Guard:
             KeyboardInterrupt: from the user, whatever the explainer did with it.
             InputError: what it has changed cannot be mended.
         """
-        raised: BaseException | None = None
+        wrong: list[str] = []
         before = threads()
         with putting_back(*SURROUNDINGS), listening() as heard, torch.inference_mode(False):
             shared = Shared()
@@ -73,7 +73,7 @@ class Guard:
                     with interruptible(seconds, stopped) as watch:
                         result = function()
                 except BaseException as error:  # an explainer may raise anything
-                    raised = error
+                    wrong.append(in_words(error))
                 end(left := threads() - before)
                 changed = [*shared.changed(), *self._watched.changed()]
             if changed:
@@ -85,13 +85,7 @@ class Guard:
             raise KeyboardInterrupt
         if rest:
             raise InputError(f"--explainers {name}: changed what cannot be changed back: {_listed(rest)}; leave it out")
-        wrong = (
-            [f"it was not done after {watch.over:g} s"]
-            if watch.over
-            else [in_words(raised)]
-            if raised is not None
-            else []
-        )
+        wrong = [f"it was not done after {watch.over:g} s"] if watch.over else wrong
         wrong += [f"it left threads running: {_listed([thread.name for thread in left])}"] if left else []
         wrong += [f"it changed {_listed(changed)}"] if changed else []
         if wrong:
@@ -111,10 +105,13 @@ def importing(name: str) -> Iterator[None]:
     What else it sets up for itself, like `sys.path`, stays.
     """
     shared = Shared()
-    with putting_back(*AT_IMPORT):
-        yield
-    if changed := shared.changed():
+    try:
+        with putting_back(*AT_IMPORT):
+            yield
+    finally:
+        changed = shared.changed()
         shared.restore()
+    if changed:
         said = f"--explainers {name}: its import changed {_listed(changed)}, which was changed back"
         warnings.warn(f"{said}; change it in the explainer, and there change it back", Notice, stacklevel=2)
 

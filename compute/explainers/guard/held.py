@@ -27,15 +27,15 @@ class Held:
         return type(thing) in (dict, OrderedDict, list, set)
 
     def changed(self) -> list[Any]:
-        """The names that no longer stand for the same objects, are gone, or are new."""
+        """The names that no longer stand for what they stood for, are gone, or are new."""
         if not self.was and not self.thing:
             return []
         now = self._now()
         if list(map(id, now.values())) == self._ids and list(now) == self._names:
             return []
-        names = [n for n in {**self.was, **now} if self.was.get(n, self) is not now.get(n, self)]
+        names = [n for n in {**self.was, **now} if not _same(self.was.get(n, self), now.get(n, self))]
         if not self._code:
-            return names or self._names  # the same, in another order
+            return names or ([] if list(now) == self._names else self._names)  # the same, in another order
         if isinstance(self.thing, ModuleType):
             names = [n for n in names if n in self.was]  # modules are imported, and grow, at any time
         return [n for n in names if _called(self.was.get(n)) or _called(now.get(n))]
@@ -60,11 +60,22 @@ class Held:
                     delattr(self.thing, name)
 
     def _now(self) -> Mapping[Any, Any]:
-        if isinstance(self.thing, Mapping):
-            return self.thing
+        if isinstance(self.thing, dict):
+            names: dict[Any, Any] = self.thing
+            return names
         if isinstance(self.thing, (type, ModuleType)):
             return vars(self.thing)
         return dict(enumerate(self.thing))
+
+
+def _same(one: object, other: object) -> bool:
+    """The same object, or an equal one of plain Python: exporters put copies of settings into modules."""
+    if one is other or type(one) is not type(other) or not isinstance(one, (int, float, str, tuple, list, dict)):
+        return one is other
+    try:
+        return bool(one == other)
+    except (RuntimeError, ValueError):  # tensors and arrays within: an equal one is another
+        return False
 
 
 def _called(value: object) -> bool:
