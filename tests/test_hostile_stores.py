@@ -4,6 +4,7 @@ import copy as copies
 import json
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -237,6 +238,7 @@ def test_a_hostile_store_is_one_line_of_every_command(
 ) -> None:
     edit, _ = HOSTILE[kind]
     edit(copy)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
     monkeypatch.setattr(sys, "argv", ["wolfspider", command, str(copy)])
     with pytest.raises(SystemExit, match="2"):
         cli.main()

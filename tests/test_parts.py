@@ -2,14 +2,16 @@
 
 import errno
 import json
+import os
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
-from compute.errors import InputError
+from compute.errors import InputError, Notice
 from compute.store import durable
 from compute.store.files import sha256_file
 from compute.store.manifest import MANIFEST
@@ -110,6 +112,50 @@ def test_a_full_disk_while_publishing_loses_no_part(parts: Parts, monkeypatch: p
     assert pq.read_metadata(parts.root / "scores.parquet").num_rows == 20
 
 
+FILES = ["scores.parquet", "seconds.json", "sums.json"]
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_any_damage_to_a_part_is_seen_and_mended(parts: Parts, file: str) -> None:
+    rows = {"scores": scores("a")}
+    parts.write("a", rows, {"lime": 1.5})
+    assert sorted(path.name for path in (parts.folder / "a").iterdir()) == FILES
+    path = parts.folder / "a" / file
+    whole = path.read_bytes()
+    flipped = [
+        bytes([*whole[:i], whole[i] ^ (1 << i % 8), *whole[i + 1 :]])
+        for i in range(0, len(whole), 1 + len(whole) // 19)
+    ]
+    for damage in (b"", whole[:-1], whole + b"1", *flipped, None):
+        path.unlink() if damage is None else path.write_bytes(damage)
+        with pytest.raises(InputError, match=r"parts/a/.*: (damaged|missing|not readable JSON)"):
+            parts.publish(["a"], {})
+        with pytest.warns(Notice, match=r"parts/a/.*: .*this part is made anew"):
+            assert not parts.done("a")
+        parts.write("a", rows, {"lime": 1.5})
+        assert parts.done("a")
+        assert [path.name for path in parts.folder.iterdir()] == ["a"]
+    parts.publish(["a"], {})
+
+
+HOSTILE: dict[str, tuple[str, bytes]] = {
+    "another table": ("scores.parquet", b"PAR1 and nothing else PAR1"),
+    "seconds as text": ("seconds.json", b'{"lime": "long"}'),
+    "seconds as a list": ("seconds.json", b"[]"),
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_a_part_whose_checksums_fit_may_still_be_no_part(parts: Parts, kind: str) -> None:
+    file, content = HOSTILE[kind]
+    parts.write("a", {"scores": scores("a")}, {})
+    (parts.folder / "a" / file).write_bytes(content)
+    sums = {name: sha256_file(parts.folder / "a" / name) for name in FILES if name != "sums.json"}
+    (parts.folder / "a" / "sums.json").write_text(json.dumps(sums))
+    with pytest.raises(InputError, match="damaged"):
+        parts.publish(["a"], {})
+
+
 def test_of_two_writers_one_part_stays_whole(parts: Parts) -> None:
     gate = threading.Barrier(8)
 
@@ -126,6 +172,68 @@ def test_of_two_writers_one_part_stays_whole(parts: Parts) -> None:
     assert len(hits) == 1
     assert json.loads((parts.folder / "a" / "seconds.json").read_text()) == {"lime": float(hits.pop())}
     assert [path.name for path in parts.folder.iterdir()] == ["a"]
+
+
+def test_of_two_runs_at_once_one_gets_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All look before any claims; equal runs share."""
+    gate, begun = threading.Barrier(8), Parts.begun
+
+    def look(self: Parts) -> bool:
+        found = begun(self)
+        gate.wait()
+        return found
+
+    def begin(i: int) -> int | None:
+        try:
+            Parts(tmp_path / "store").begin({**RUN, "config_hash": f"{i % 2}", "config": {"group": 1, "seed": i % 2}})
+        except InputError as error:
+            assert "holds another configuration (seed: " in str(error)
+            return None
+        return i % 2
+
+    monkeypatch.setattr(Parts, "begun", look)
+    with ThreadPoolExecutor(8) as pool:
+        let_in = [seed for seed in pool.map(begin, range(8)) if seed is not None]
+    assert let_in == [let_in[0]] * 4
+    assert Parts(tmp_path / "store").run()["config"]["seed"] == let_in[0]
+
+
+def test_parts_without_their_run_are_not_taken_for_its_own(parts: Parts) -> None:
+    parts.write("a", {}, {})
+    (parts.root / "run.json").unlink()
+    with pytest.raises(InputError, match=r"holds a store or parts without run\.json"):
+        Parts(parts.root).begin(RUN)
+
+
+def test_leftovers_are_cleared_by_who_is_alone(tmp_path: Path) -> None:
+    first = Parts(tmp_path)
+    first.begin(RUN)
+    first.write("a", {}, {})
+    (first.folder / ".b.1234").mkdir()
+    (first.folder / ".b.1234" / "scores.parquet").write_bytes(b"half a")
+    (first.folder / ".images.5678").write_bytes(b"half a")
+    Parts(tmp_path).begin(RUN)
+    assert len(list(first.folder.iterdir())) == 3  # the first is still at work
+    del first
+    Parts(tmp_path).begin(RUN)
+    assert [path.name for path in (tmp_path / "parts").iterdir()] == ["a"]
+
+
+def test_a_relative_folder_stays_where_it_is(in_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (in_folder / "elsewhere").mkdir()
+    made = Parts(Path("store"))
+    made.begin(RUN)
+    monkeypatch.chdir(in_folder / "elsewhere")
+    made.write("a", {}, {})
+    assert (in_folder / "store" / "parts" / "a").is_dir()
+
+
+@pytest.mark.parametrize("name", [b"n=3", b"a*[b]?", b"it's", b"\xff", "naïve 🕷".encode(), b"a\nb"])
+def test_the_path_of_a_run_does_not_matter(tmp_path: Path, name: bytes) -> None:
+    made = Parts(tmp_path / os.fsdecode(name) / "store")
+    made.begin(RUN)
+    made.write("a", {"scores": scores("a")}, {"lime": 1.0})
+    assert made.publish(["a"], {})["tables"]["scores"]["rows"] == 20
 
 
 def test_the_same_run_may_begin_again(parts: Parts) -> None:

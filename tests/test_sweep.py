@@ -23,7 +23,7 @@ from torch import nn
 
 from compute import open_store
 from compute.attacks.bim import Attempt
-from compute.errors import InputError
+from compute.errors import InputError, Notice
 from compute.explainers import EXPLAINERS, Explainer, Superpixels, Task
 from compute.networks import classifiers, engine
 from compute.store import durable
@@ -445,6 +445,50 @@ def test_a_full_disk_is_said_and_what_is_finished_is_kept(
     assert len(kept) == 3
     assert not any(name.startswith(".") for name in kept)
     assert tiny.facts(tiny.published(tmp_path)) == tiny.facts(store)
+
+
+@pytest.mark.parametrize(("method", "at"), [("done", 2), ("write", 1), ("read", 3), ("publish", 1)])
+def test_of_two_equal_sweeps_the_slower_finds_the_store(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, at: int
+) -> None:
+    """The other begins, ends and publishes while this one is about to look, write, read or publish."""
+    original, calls = getattr(Parts, method), 0
+
+    def overtaken(self: Parts, *args: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == at:
+            tiny.sweep(tmp_path)
+        return original(self, *args)
+
+    monkeypatch.setattr(Parts, method, overtaken)
+    assert tiny.facts(tiny.published(tmp_path)) == tiny.facts(store)
+    assert {path.name for path in tmp_path.iterdir()} == {path.name for path in store.path.iterdir()}
+
+
+def test_a_damaged_part_is_made_anew(store: Store, tmp_path: Path) -> None:
+    for i in (1, 2):
+        tiny.sweep(tmp_path, shard=(i, 2))
+    for path in (tmp_path / "parts").glob("*-00001/images.parquet"):
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 1
+        path.write_bytes(content)
+    with pytest.raises(InputError, match=r"parts/attack-00001/images\.parquet: damaged"):
+        publish(tmp_path)
+    with pytest.warns(Notice, match="attack-00001.*this part is made anew"):
+        assert tiny.facts(tiny.published(tmp_path)) == tiny.facts(store)
+
+
+def test_an_explainer_that_changes_the_folder_moves_no_store(
+    in_folder: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def moves(task: Task) -> Any:
+        os.chdir(tmp_path_factory.mktemp("elsewhere"))
+        return np.zeros(task.rgb.shape[:2])
+
+    monkeypatch.setitem(EXPLAINERS, "moves", Explainer("moves", moves))
+    tiny.published(Path("store"), 3, explainers=("moves",))
+    assert (in_folder / "store" / "manifest.json").is_file()
 
 
 def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:

@@ -127,6 +127,7 @@ class Parts:
     def discard(self) -> None:
         """Drop the parts of a published store, all at once: whoever still joins them finds none, never one too few."""
         with contextlib.suppress(OSError):
+            durable.flush(self.root)  # another process may have published, and not have flushed yet
             self.folder.rename(self.root / f".parts.{uuid.uuid4().hex[:8]}")
         for retired in self.root.glob(".parts.*"):
             shutil.rmtree(retired, ignore_errors=True)
