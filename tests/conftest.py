@@ -10,7 +10,7 @@ import tiny
 from hypothesis import settings
 
 from compute.networks import classifiers
-from compute.networks.classifiers import Classifier
+from compute.networks.classifier import Classifier
 from compute.store.opening import Store
 
 settings.register_profile("wolfspider", deadline=None)  # timings are no property of the code on a shared machine
