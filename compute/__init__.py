@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import Any
 
 _WHERE = {
-    "Classifier": "networks.classifiers",
+    "Classifier": "networks.classifier",
     "Config": "sweep.config",
     "InputError": "errors",
     "Store": "store.opening",

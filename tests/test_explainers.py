@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from compute.errors import InputError
 from compute.explainers import EXPLAINERS, Superpixels, Task, plain, resolve
 from compute.explainers.base import seed_of
-from compute.networks.classifiers import Classifier
+from compute.networks.classifier import Classifier
 from compute.scoring import entry as scores
 from compute.sweep.explaining import entry_map
 

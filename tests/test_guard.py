@@ -26,7 +26,7 @@ from torch import nn
 from compute.errors import InputError, Notice
 from compute.explainers import EXPLAINERS, Explainer, Task
 from compute.explainers.guard import Failed, Guard
-from compute.networks.classifiers import Classifier
+from compute.networks.classifier import Classifier
 from compute.sweep.explaining import Case, Explained, Explaining
 from compute.sweep.turns import Turns
 

@@ -26,6 +26,7 @@ from compute.attacks.bim import Attempt
 from compute.errors import InputError, Notice
 from compute.explainers import EXPLAINERS, Explainer, Superpixels, Task
 from compute.networks import classifiers, engine
+from compute.networks.classifier import Classifier
 from compute.store import durable
 from compute.store.opening import Store
 from compute.store.parts import Parts
@@ -216,7 +217,7 @@ def test_another_configuration_is_refused_in_words(store: Store, tmp_path: Path)
         tiny.sweep(tmp_path, 4)
     with pytest.raises(InputError, match=r"holds another configuration \(seed: 0 there, 3 now\)"):
         tiny.sweep(store.path, seed=3)
-    other = classifiers.Classifier.of(tiny.network(), size=tiny.SIZE, classes=tiny.CLASSES, name="tiny")
+    other = Classifier.of(tiny.network(), size=tiny.SIZE, classes=tiny.CLASSES, name="tiny")
     with pytest.raises(InputError, match="holds"):
         run_sweep(tiny.config(tmp_path), sources=tiny.sources(5), classifier=other)
 
@@ -414,7 +415,7 @@ def test_a_case_that_lime_cannot_explain_is_left_out(tmp_path: Path, monkeypatch
 
 def test_a_network_without_relu_fails_at_guided_backpropagation_alone(tmp_path: Path) -> None:
     smooth = nn.Sequential(*(nn.SiLU() if isinstance(m, nn.ReLU) else m for m in tiny.network()))
-    known = classifiers.Classifier.of(smooth, size=tiny.SIZE, **tiny.NORMALISATION)
+    known = Classifier.of(smooth, size=tiny.SIZE, **tiny.NORMALISATION)
     runner_up = int(known.network(tiny.images(range(1))).topk(2).indices[0, 1])
     config = tiny.config(tmp_path, explainers=("saliency", "guided_backprop"), target=str(runner_up))
     store = run_sweep(config, sources=tiny.sources(3), classifier=known)

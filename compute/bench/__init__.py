@@ -24,7 +24,7 @@ from compute.explainers.base import seed_of
 from compute.inputs import photos
 from compute.inputs.source import Source
 from compute.networks import classifiers, engine
-from compute.networks.classifiers import Classifier
+from compute.networks.classifier import Classifier
 from compute.networks.engine import Engine, Probabilities
 from compute.sweep.config import Config
 from compute.sweep.sweep import attack_of, passes_of

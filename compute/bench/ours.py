@@ -17,7 +17,7 @@ from compute.explainers.guard import Guard
 from compute.inputs import photos
 from compute.inputs.regions import Segmentation, largest
 from compute.inputs.source import Source
-from compute.networks.classifiers import Classifier
+from compute.networks.classifier import Classifier
 from compute.networks.engine import Probabilities
 from compute.scoring.entry import EntryMap, entry_of_superpixels
 from compute.store.opening import Store

@@ -27,12 +27,14 @@ class Task:
     """One prediction to explain.
 
     Attributes:
-        network: (B, 3, H, W) float32 RGB in [0, 1] to (B, classes) logits; frozen, in eval mode.
+        network: (B, 3, H, W) float32 RGB in [0, 1] to (B, classes) logits; frozen, in eval mode. On a CPU, the last
+            bits of small batches depend on the number of threads: see `compute.networks.threads`.
         rgb: (H, W, 3) uint8, the image whose prediction is to be explained; read-only in a sweep.
         target: index of the predicted class.
         seed: derived from the sweep's seed, the case and the explainer; all randomness must come from it.
         lime_samples: number of perturbed images for LIME.
-        probabilities: (B, 3, H, W) to (B, classes) softmax probabilities without gradients, on the fastest path.
+        probabilities: (B, 3, H, W) to (B, classes) softmax probabilities without gradients, on the fastest path; the
+            same bits for any number of threads.
         batch: images per forward pass for explainers that need many.
         exclusive: held while the network runs, so that explainers of several cases can overlap on their other work.
         prepared: what the explainer's `prepare` returned, in another thread; None without one.

@@ -9,6 +9,8 @@ from dataclasses import dataclass, fields
 from itertools import groupby
 from pathlib import Path
 
+import torch
+
 from compute.attacks.bim import BIM
 from compute.errors import InputError
 from compute.explainers import resolve
@@ -17,7 +19,7 @@ from compute.inputs import photos
 from compute.inputs.regions import Segmentation
 from compute.inputs.source import Source, unique
 from compute.networks import classifiers, engine
-from compute.networks.classifiers import Classifier
+from compute.networks.classifier import Classifier
 from compute.networks.engine import Engine
 from compute.store.opening import Store
 from compute.store.part import Rows
@@ -102,7 +104,11 @@ def open_sweep(
             },
             target={"index": target, "name": classifier.classes[target]},
             explainers=[{"name": e.name, "baseline": e.baseline, "code": e.code} for e in explainers],
-            device={"kind": device.type, "name": engine.device_name(device)},
+            device={
+                "kind": device.type,
+                "name": engine.device_name(device),
+                "threads": torch.get_num_threads(),
+            },
         )
     )
     segmentation = Segmentation(config.scale, config.sigma, config.min_size)
