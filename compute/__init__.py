@@ -7,14 +7,14 @@ from importlib import import_module
 from typing import Any
 
 _WHERE = {
-    "Classifier": "networks.classifiers",
+    "Classifier": "networks.classifier",
     "Config": "sweep.config",
     "InputError": "errors",
     "Store": "store.opening",
     "Superpixels": "explainers",
     "Task": "explainers",
     "configure": "sweep.config",
-    "from_array": "inputs.photos",
+    "from_array": "inputs.source",
     "load_classifier": "networks.classifiers:load",
     "open_store": "store.opening",
     "run_sweep": "sweep.sweep",

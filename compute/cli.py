@@ -133,12 +133,23 @@ def show(
 def dashboard(
     path: Annotated[Path, typer.Argument(help="A store, or a folder of stores.")] = Path("data"),
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port, or the next free one.")] = 8501,
-    host: Annotated[str, typer.Option(help="Address to listen on; the default is this machine alone.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; the default is this machine alone, 0.0.0.0 all that reach it.")
+    ] = "127.0.0.1",
+    base_path: Annotated[str, typer.Option(help="Path below which the pages lie, as behind a reverse proxy.")] = "",
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Name under which the dashboard answers, again and again; '*' is any. Addresses, localhost and "
+            "--host always do, and this machine's name where it listens to others."
+        ),
+    ] = None,
 ) -> None:
     """Browse stores: who wins and how surely, where each explainer fails, and what a failure looks like."""
     from dashboard.launch import launch
 
-    raise typer.Exit(launch(path, port=port, host=host))
+    hosts = allow_host or ()
+    raise typer.Exit(launch(path, port=port, host=host, base_path=base_path, allowed_hosts=hosts))
 
 
 _BENCH = ("photos", "classifier", "weights", "regions", "lime_samples", "batch", "engine", "precision", "device")

@@ -1,4 +1,6 @@
-"""What users are meant to read: one exception, one warning."""
+"""What users are meant to read: one exception, one warning, and the words of other exceptions."""
+
+from compute.text import brief
 
 
 class InputError(Exception):
@@ -7,3 +9,12 @@ class InputError(Exception):
 
 class Notice(UserWarning):
     """Something that users should know and need not mend; the command shows it in one line."""
+
+
+def in_words(error: BaseException) -> str:
+    """The kind and the message of whatever was raised, in one line; also of an exception that cannot be printed."""
+    try:
+        said = str(error)
+    except BaseException:
+        said = "its message cannot be printed"
+    return brief(f"{type(error).__name__}: {said}" if said else type(error).__name__)

@@ -7,6 +7,7 @@ import streamlit as st
 from compute.errors import InputError
 from dashboard import urls
 from dashboard.data import boards
+from dashboard.text import visible
 from dashboard.widgets import trouble
 
 STYLE = """<style>
@@ -33,7 +34,7 @@ def choose() -> boards.Board:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown("Store", help=STORE_HELP, width="content")
             tied = urls.bound("store", names, None)
-            name = st.selectbox("Store", names, width=280, label_visibility="collapsed", **tied)
+            name = st.selectbox("Store", names, format_func=visible, width=280, label_visibility="collapsed", **tied)
     st.session_state["last_store"] = name
     try:
         return boards.open_board(name, stores[name])

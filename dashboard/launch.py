@@ -1,32 +1,59 @@
 """Start the dashboard's server as a process of its own."""
 
+import ipaddress
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from compute.errors import InputError
-from dashboard import STORES_VARIABLE
+from dashboard import HOSTS_VARIABLE, STORES_VARIABLE
+from dashboard.text import visible
 
-_APP = Path(__file__).with_name("app.py")
+_SERVER = Path(__file__).with_name("server.py")
 _PORTS_TRIED = 20
+_REMEMBERED = 5
+"""Seconds for which the server keeps a session whose visitor has gone: the URL holds all that it needs to come back."""
 
 
-def launch(path: Path, *, port: int = 8501, host: str = "127.0.0.1", headless: bool = True) -> int:
+def launch(
+    path: Path,
+    *,
+    port: int = 8501,
+    host: str = "127.0.0.1",
+    base_path: str = "",
+    allowed_hosts: Sequence[str] = (),
+) -> int:
     """Serve the stores at or under the path until interrupted; returns the server's exit status.
 
     Takes the next free port where the wanted one is taken, and prints the address.
 
+    Args:
+        path: A store, or a folder of stores.
+        port: Port from which on a free one is taken.
+        host: Address to listen on.
+        base_path: Path of the address below which the pages lie, as behind a reverse proxy.
+        allowed_hosts: Names under which the dashboard answers, besides addresses, localhost and `host`; "*" is any.
+
     Raises:
-        InputError: no free port, or an address that is not this machine's.
+        InputError: no such folder, no free port, an address that is not this machine's, or a base path that is none.
     """
+    if not path.is_dir():
+        raise InputError(f"{path}: no such folder; give a store, or a folder of stores")
+    base = base_path.strip("/")
+    if not re.fullmatch(r"([\w~-][\w.~-]*(/(?!$)|$))*", base, re.ASCII):
+        raise InputError(f"--base-path {base_path}: give a path such as /wolfspider, of letters, digits and . _ ~ -")
     port = _free_port(host, port)
     command = [
-        *(sys.executable, "-m", "streamlit", "run", str(_APP)),
-        *(f"--server.address={host}", f"--server.port={port}", f"--server.headless={str(headless).lower()}"),
+        *(sys.executable, "-m", "streamlit", "run", str(_SERVER)),
+        *(f"--server.address={host}", f"--server.port={port}", f"--server.baseUrlPath={base}"),
+        f"--server.disconnectedSessionTTL={_REMEMBERED}",
         *(
+            "--server.headless=true",
             "--browser.gatherUsageStats=false",
             "--server.fileWatcherType=none",
             "--logger.hideWelcomeMessage=true",
@@ -34,8 +61,9 @@ def launch(path: Path, *, port: int = 8501, host: str = "127.0.0.1", headless: b
             "--global.disableWidgetStateDuplicationWarning=true",  # the URL decides what widgets show
         ),
     ]
-    print(f"wolfspider dashboard over {path}: http://{host}:{port} (Ctrl+C stops it)", flush=True)
-    environment = {**os.environ, STORES_VARIABLE: str(path.resolve())}
+    print(f"wolfspider dashboard over {visible(path)}: {address(host, port, base)} (Ctrl+C stops it)", flush=True)
+    names = ",".join([host, *_own_names(host), *allowed_hosts])
+    environment = {**os.environ, STORES_VARIABLE: str(path.resolve()), HOSTS_VARIABLE: names}
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: sys.exit(0))
     with subprocess.Popen(command, env=environment) as server:
@@ -43,6 +71,20 @@ def launch(path: Path, *, port: int = 8501, host: str = "127.0.0.1", headless: b
             return server.wait()
         finally:
             server.terminate()
+
+
+def address(host: str, port: int, base: str) -> str:
+    """The URL of the first page."""
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}/{base}".rstrip("/")
+
+
+def _own_names(host: str) -> list[str]:
+    """Names of this machine, where it listens to others."""
+    try:
+        alone = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        alone = False
+    return [] if alone else [socket.gethostname(), socket.getfqdn()]
 
 
 def _free_port(host: str, first: int) -> int:

@@ -66,10 +66,10 @@ def with_store(**params: Value | None) -> dict[str, str]:
 
 
 def link(page: str, **params: Value | None) -> str:
-    """A relative URL of a page with its filters."""
-    path = "" if page == "overview" else page
-    query = urlencode(with_store(**params))
-    return f"/{path}?{query}" if query else f"/{path}"
+    """The path of a page with its filters, below the server's base path."""
+    parts = [st.get_option("server.baseUrlPath").strip("/"), "" if page == "overview" else page]
+    path, query = "/" + "/".join(filter(None, parts)), urlencode(with_store(**params))
+    return f"{path}?{query}" if query else path
 
 
 def go(page: str, **params: Value | None) -> None:

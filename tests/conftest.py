@@ -11,7 +11,7 @@ from hypothesis import settings
 
 from compute import cli
 from compute.networks import classifiers
-from compute.networks.classifiers import Classifier
+from compute.networks.classifier import Classifier
 from compute.store.opening import Store
 
 Command = Callable[..., tuple[int, str, str]]

@@ -15,6 +15,7 @@ import torch
 from compute.__main__ import main
 from compute.explainers import EXPLAINERS, Explainer, Task
 from compute.networks import classifiers
+from compute.store import durable
 from compute.store import parts as parts_module
 from compute.store.parts import Parts
 
@@ -40,8 +41,8 @@ def sweep_until(out: Path, point: str, at: int) -> None:
     """Sweep until a point is reached for the `at`-th time, then die without a word."""
     where: dict[str, tuple[Any, str, bool]] = {
         "begun": (Parts, "begin", True),  # the folder is claimed
-        "table": (parts_module, "_write_table", True),  # a part is half written
-        "draft": (Path, "rename", False),  # a part is written, not yet in its place
+        "file": (durable, "write", True),  # a part is half written
+        "draft": (durable, "rename", False),  # a part is written, not yet in its place
         "part": (Parts, "write", True),  # a part is in its place
         "join": (parts_module, "_batches", False),  # a table is being published
         "manifest": (shutil, "rmtree", False),  # all is published, the parts are still there

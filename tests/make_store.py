@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from compute.store.opening import sha256_file
+from compute.store.files import sha256_file
 from compute.store.png import png
 from compute.store.schema import BLOB_ROW_GROUP, N_SIZES, SCHEMA_VERSION, TABLES
 
@@ -59,8 +60,15 @@ def make_store(
             _flush(rows, writers, counts)
     for writer in writers.values():
         writer.close()
-    (out / "manifest.json").write_text(json.dumps(_manifest(out, counts, size, seed, explainers), indent=1))
+    (out / "manifest.json").write_text(json.dumps(_manifest(out, counts["photos"], size, seed, explainers), indent=1))
     return out
+
+
+def rewrite(store: Path, table: str, frame: pd.DataFrame) -> None:
+    """Replace a table of a store; the manifest then fits it."""
+    rows = pa.Table.from_pandas(frame, schema=TABLES[table], preserve_index=False)
+    pq.write_table(rows, store / f"{table}.parquet", row_group_size=BLOB_ROW_GROUP)
+    sign(store, table)
 
 
 def _use(rows: Rows, template: Template, photo_id: str) -> int:
@@ -170,7 +178,7 @@ def _failure() -> dict[str, Any]:
     return {"stage": "photo", "photo": "broken.jpg", "case_id": None, "explainer": None, "reason": reason}
 
 
-def _manifest(out: Path, counts: dict[str, int], size: int, seed: int, explainers: tuple[str, ...]) -> dict[str, Any]:
+def _manifest(out: Path, photos: int, size: int, seed: int, explainers: tuple[str, ...]) -> dict[str, Any]:
     config = {
         "classifier": "made", "target": TARGET[1], "explainers": list(explainers), "regions": REGIONS, "scale": 100.0,
         "sigma": 0.8, "min_size": 100, "step": 4, "iterations": 150, "patience": 20, "progress": 0.1, "budget": 255,
@@ -190,16 +198,22 @@ def _manifest(out: Path, counts: dict[str, int], size: int, seed: int, explainer
         "target": {"index": TARGET[0], "name": TARGET[1]},
         "explainers": [{"name": name, "baseline": name == "random"} for name in explainers],
         "sizes": "lime",
+        "photos": [f"made-{i:05d}" for i in range(photos)],
         "seconds": {"prepare": 1.0, "attack": 60.0, **dict.fromkeys(explainers, 5.0)},
-        "tables": {
-            name: {
-                "rows": rows,
-                "bytes": (out / f"{name}.parquet").stat().st_size,
-                "sha256": sha256_file(out / f"{name}.parquet"),
-            }
-            for name, rows in counts.items()
-        },
+        "tables": {table: _entry(out, table) for table in TABLES},
     }
+
+
+def sign(store: Path, *tables: str) -> None:
+    """Let the manifest fit tables that were rewritten."""
+    manifest = json.loads((store / "manifest.json").read_text())
+    manifest["tables"] |= {table: _entry(store, table) for table in tables}
+    (store / "manifest.json").write_text(json.dumps(manifest))
+
+
+def _entry(store: Path, table: str) -> dict[str, Any]:
+    path = store / f"{table}.parquet"
+    return {"rows": pq.read_metadata(path).num_rows, "bytes": path.stat().st_size, "sha256": sha256_file(path)}
 
 
 if __name__ == "__main__":

@@ -178,9 +178,10 @@ def printable(said: str) -> bool:
 @pytest.mark.parametrize("entry", STORES)
 def test_names_in_a_store_are_text(command: Command, store: Store, tmp_path: Path, entry: str) -> None:
     """Whatever stands in its manifest, and whatever its folder is called."""
-    hostile = dict(zip(TEXTS, TEXTS, strict=True))
-    for text in TEXTS:
-        copy = Path(shutil.copytree(store.path, tmp_path / text.encode(errors="ignore").decode()))
+    texts = [text for text in TEXTS if text.encode(errors="ignore").decode() == text]  # no JSON holds the others
+    hostile = dict(zip(texts, texts, strict=True))
+    for text in texts:
+        copy = Path(shutil.copytree(store.path, tmp_path / text))
         known = store.manifest
         edit = _edited(
             classifier=known["classifier"] | {"name": text},

@@ -28,7 +28,14 @@ def test_bench_compares_with_the_limit_and_the_loop(monkeypatch: pytest.MonkeyPa
     config = Config(classifier="tiny", regions=1, lime_samples=20, batch=4, min_size=40, target="2")
     found = bench(config, untrained=False, rounds=1)
     assert json.loads(json.dumps(found)) == found
-    for key in ("limit_images_per_s", "lime_over_limit", "sweep_efficiency", "speedup_over_loop", "attack_over_limit"):
+    for key in (
+        "limit_images_per_s",
+        "lime_over_limit",
+        "sweep_efficiency",
+        "speedup_over_loop",
+        "attack_over_limit",
+        "guard_s",
+    ):
         assert found[key] > 0
     assert found["same_superpixels"]
     assert found["cases"] <= found["attempts"]

@@ -1,6 +1,7 @@
 """A visitor's whole way in a real browser; skipped, with the reason, where there is none."""
 
 import io
+import json
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
@@ -9,15 +10,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
-from make_store import make_store
+from make_store import make_store, rewrite
 from PIL import Image
 from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
 from served import CHROMIUM, FLAGS, needs_chromium, served
 
-from compute.store.schema import TABLES
 from dashboard.data import boards, matching
 from dashboard.data.selection import Selection
 from dashboard.viewer import casefile
@@ -216,23 +214,27 @@ def test_figures_and_selections_download(address: str, board: boards.Board, page
 
 
 def test_texts_of_a_store_are_shown_as_they_are(page: Page, tmp_path: Path) -> None:
-    store = make_store(tmp_path / "evil", cases=8, size=32)
-    evil = "<img src=x onerror=alert(1)>[a](javascript:alert(1))`$x$"
+    evil = (
+        "<img src=x onerror=alert(1)>![i](http://evil.example/i.png)[a](javascript:alert(1))`$x$` :smile: :streamlit: "
+        ":material/home: :red[r] http://evil.example www.evil.example a@evil.example <b>b</b> &lt; -> "
+    )
+    store = make_store(tmp_path / "evil", cases=12, size=32, explainers=("lime", "random", evil.strip()))
     photos = pd.read_parquet(store / "photos.parquet")
-    rewrite(store, photos.assign(name=evil, clean_class=evil))
+    rewrite(store, "photos", photos.assign(name=evil + photos["name"], clean_class=evil))
+    manifest = json.loads((store / "manifest.json").read_text())
+    manifest["classifier"]["name"] = manifest["device"]["name"] = evil
+    (store / "manifest.json").write_text(json.dumps(manifest))
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
     page.on("dialog", lambda dialog: pytest.fail(f"a script ran: {dialog.message}"))
     with served(store) as address:
-        page.goto(address)
-        expect(page.locator("h1")).to_be_visible()
+        for path in ("", "explainers", "cases", "case", "attacks", "run"):
+            page.goto(f"{address}/{path}")
+            expect(page.locator("h1")).to_be_visible()
+            page.locator("[data-test-script-state=notRunning]").wait_for()
+            assert page.locator("img[src=x], [aria-label='home icon'], img[alt='Streamlit logo'], .katex").count() == 0
+            links = page.locator("a").evaluate_all("all => all.map((a) => String(a.href.baseVal ?? a.href))")
+            assert links and all(link.startswith(address) for link in links)
         page.goto(f"{address}/case")
-        viewer = opened(page)
-        expect(viewer).to_contain_text(evil)
-        page.goto(f"{address}/cases")
-        expect(page.get_by_text(evil).first).to_be_visible()
-        assert page.locator("img[src=x]").count() == 0
-
-
-def rewrite(store: Path, photos: pd.DataFrame) -> None:
-    """Replace a store's photos by others of the same schema."""
-    table = pa.Table.from_pandas(photos, schema=TABLES["photos"], preserve_index=False)
-    pq.write_table(table, store / "photos.parquet")
+        expect(opened(page)).to_contain_text(evil.strip())
+    assert asked and all(url.startswith((address, "data:", "blob:")) for url in asked)

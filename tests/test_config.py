@@ -128,7 +128,7 @@ def test_an_unknown_profile_is_an_error() -> None:
 
 
 def test_science_is_everything_but_places() -> None:
-    apart = {"photos", "device", "out", "weights"}
+    apart = {"photos", "device", "out", "weights", "time_limit"}
     assert set(Config().science()) == set(Config.model_fields) - apart
 
 

@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 import pytest
 from make_store import make_store
 
+from compute.scoring.statistics import summarise
 from dashboard import theme
 from dashboard.data import attempts, boards, matching, pairs, queries
 from dashboard.data.intervals import clustered_means
@@ -115,13 +116,14 @@ def test_measures_are_chosen_by_lookup(board: boards.Board) -> None:
         attempts.spread(board, "success")
 
 
-def test_clustered_means_are_means_and_need_two_photos() -> None:
-    rows = pd.DataFrame({"photo_id": ["a", "a", "b"], "x": [1, 2, 1], "total": [1.0, 4.0, 5.0], "cases": [1, 2, 2]})
+def test_clustered_means_are_means_and_need_three_photos() -> None:
+    rows = pd.DataFrame(
+        {"photo_id": ["a", "a", "b", "c"], "x": [1, 2, 1, 1], "total": [0.1, 1, 0.5, 0.6], "cases": [1, 2, 2, 1]}
+    )
     found = clustered_means(rows, ["x"]).set_index("x")
-    assert found["mean"].tolist() == [2.0, 2.0] and found["cases"].tolist() == [3, 2]
-    assert found.loc[1, "low"] == 1.0 and found.loc[1, "high"] == 2.5
-    alone = clustered_means(rows[rows["photo_id"] == "a"], ["x"])
-    assert alone["low"].isna().all()
+    assert found["mean"].tolist() == pytest.approx([0.3, 0.5]) and found["cases"].tolist() == [4, 2]
+    (low, none), (high, _) = found["low"], found["high"]
+    assert 0 <= low < 0.3 < high <= 1 and np.isnan(none)
     assert clustered_means(rows.iloc[:0], ["x"]).empty
 
 
@@ -135,7 +137,7 @@ def test_band_edges_hold_every_value(values: list[float]) -> None:
 
 def test_a_store_beside_itself_does_not_differ(board: boards.Board) -> None:
     found = pairs.differences(board, board)
-    assert (found["mean"] == 0).all() and set(found["column"]) == set(pairs.COLUMNS)
+    assert (found["mean"] == 0).all() and (found["p"] == 1).all() and set(found["column"]) == set(pairs.COLUMNS)
     changes = pairs.changes(board, board, "jaccard", "best")
     assert changes.groupby("explainer")["size"].sum().eq(queries.counts(board)["cases"]).all()
 
@@ -163,6 +165,26 @@ def test_answers_state_their_figures(board: boards.Board) -> None:
     assert verdict.startswith("Yes") and support.count("[") == 3
     verdict, support = answers.answer_r2(summary)
     assert "LIME" in verdict and support.count("[") == 3
+
+
+def test_from_one_photo_nothing_is_answered_and_no_interval_drawn(board: boards.Board) -> None:
+    one = board.query("select any_value(photo_id) as photo from cases")["photo"].iloc[0]
+    with board.cursor() as cursor:
+        for view in ("photo_sums", "case_scores"):
+            cursor.execute(f"create temp table {view} as from {view} where photo_id = ?", [one])
+        summary = summarise(cursor)
+    for answer in (answers.answer_r1, answers.answer_r2):
+        verdict, support = answer(summary)
+        assert verdict == "Cannot be answered here, from 1 photo" and "[" not in support
+    assert "<small>[" not in tables.mean_ranks(summary, board.explainers)
+
+
+def test_the_paper_is_beside_its_own_explainers_alone(board: boards.Board, tmp_path: Any) -> None:
+    path = make_store(tmp_path / "more", cases=20, size=32, explainers=("saliency", "lime", "random"))
+    other = boards.open_board("more", path)
+    for each, known in ((board, True), (other, False)):
+        assert ("Paper" in tables.mean_ranks(queries.summary(each), each.explainers)) == known
+        assert any("Paper" in str(trace.name) for trace in figures.rank_plot(each).data) == known
 
 
 def test_tables_escape_what_they_show(board: boards.Board) -> None:

@@ -1,5 +1,6 @@
 """The server process: where it listens, what it prints, and that it ends with its parent."""
 
+import http.client
 import re
 import signal
 import socket
@@ -7,10 +8,16 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from make_store import make_store
 from served import ready
+
+from compute.errors import InputError
+from dashboard.launch import address, launch
+from dashboard.server import known
 
 
 @pytest.fixture(scope="module")
@@ -23,17 +30,19 @@ def test_serves_at_the_next_free_port_until_terminated(store: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        code = (
-            f"from pathlib import Path; from dashboard.launch import launch; launch(Path({str(store)!r}), port={port})"
-        )
+        given = f"port={port}, base_path='/x/y/', allowed_hosts=['Other.example']"
+        code = f"from pathlib import Path; from dashboard.launch import launch; launch(Path({str(store)!r}), {given})"
         command = [sys.executable, "-c", code]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
-            found = re.search(r"http://127\.0\.0\.1:(\d+)", process.stdout.readline())
+            found = re.search(r"http://127\.0\.0\.1:(\d+)/x/y(?= )", process.stdout.readline())
             assert found is not None and int(found[1]) > port
             address = found[0]
             try:
                 ready(address)
+                for host, answer in {"127.0.0.1": 200, "other.example:80": 200, "evil.example": 421}.items():
+                    assert _status(f"{address}/", host) == answer
+                    assert _status(f"{address}/_stcore/stream", host, **UPGRADE) == (101 if answer == 200 else 403)
                 with socket.socket() as outside, pytest.raises(OSError):
                     outside.settimeout(1)
                     outside.connect((socket.gethostbyname(socket.gethostname()), int(found[1])))
@@ -48,6 +57,69 @@ def test_serves_at_the_next_free_port_until_terminated(store: Path) -> None:
         assert not _listening(int(found[1]))
 
 
+UPGRADE = {
+    "Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+}  # fmt: skip
+
+
+def _status(address: str, host: str, **headers: str) -> int:
+    where = urlsplit(address)
+    connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=20)
+    try:
+        connection.request("GET", where.path or "/", headers={"Host": host, **headers})
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
 def _listening(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"path": Path("/not/there")}, "no such folder"),
+        ({"path": Path(__file__)}, "no such folder"),
+        *(({"base_path": base}, "--base-path") for base in ("a b", "/x/../y", "x//y", "http://x", "/?q", "/é")),
+        ({"port": 1, "host": "203.0.113.1"}, "--port 1"),
+    ],
+)
+def test_what_cannot_be_served_is_an_error_in_words(store: Path, given: dict[str, Any], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        launch(**{"path": store, **given})
+
+
+def test_addresses() -> None:
+    assert address("::1", 8501, "") == "http://[::1]:8501"
+    assert address("127.0.0.1", 80, "x/y") == "http://127.0.0.1:80/x/y"
+
+
+@pytest.mark.parametrize(
+    ("host", "names", "expected"),
+    [
+        *(
+            (host, {"a.example"}, True)
+            for host in ("localhost", "LOCALHOST.:1", "127.0.0.1:80", "[::1]:8501", "10.1.2.3")
+        ),
+        ("A.example:8501", {"a.example"}, True),
+        ("anything", {"*"}, True),
+        *(
+            (host, {"a.example"}, False)
+            for host in ("", "b.example", "a.example.b", "127.0.0.1.b", "[::1", "localhost.b")
+        ),
+    ],
+)
+def test_hosts(host: str, names: set[str], expected: bool) -> None:
+    assert known(host, names) is expected
+
+
+def test_the_server_allows_itself_more_open_files() -> None:
+    code = (
+        "import resource; _, hard = resource.getrlimit(resource.RLIMIT_NOFILE); "
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard)); import dashboard.server; "
+        "print(resource.getrlimit(resource.RLIMIT_NOFILE)[0] == min(4096, hard if hard > 0 else 4096))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "True\n"

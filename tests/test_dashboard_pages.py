@@ -12,11 +12,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from make_store import make_store
+from make_store import make_store, rewrite, sign
 from streamlit.testing.v1 import AppTest
 
 import dashboard
-from compute.store.opening import sha256_file
 from compute.store.schema import TABLES
 from dashboard import STORES_VARIABLE, urls
 from dashboard.data import boards
@@ -60,13 +59,8 @@ def said(app: AppTest) -> str:
 
 def without_rows(store: Path, *tables: str, keep: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
     """Rewrite tables and the manifest so that they fit each other."""
-    manifest = json.loads((store / "manifest.json").read_text())
     for table in tables:
-        path = store / f"{table}.parquet"
-        frame = keep(pq.read_table(path).to_pandas())
-        pq.write_table(pa.Table.from_pandas(frame, schema=TABLES[table], preserve_index=False), path)
-        manifest["tables"][table] |= {"rows": len(frame), "sha256": sha256_file(path)}
-    (store / "manifest.json").write_text(json.dumps(manifest))
+        rewrite(store, table, keep(pd.read_parquet(store / f"{table}.parquet")))
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -99,7 +93,7 @@ def test_pages_of_a_single_case(store: Path, page: str) -> None:
     assert not app.error
 
 
-@pytest.mark.parametrize(("page", "words"), [("case", "made-00000.jpg"), ("cases", "not explained")])
+@pytest.mark.parametrize(("page", "words"), [("case", r"made\-00000\.jpg"), ("cases", "not explained")])
 def test_pages_of_a_case_that_an_explainer_failed(store: Path, page: str, words: str) -> None:
     case = "made-00000-r01"
     without_rows(store, "scores", "explanations", keep=lambda f: f[(f["case_id"] != case) | (f["explainer"] != "lime")])
@@ -148,7 +142,7 @@ def _newer(store: Path) -> str:
 def _truncated(store: Path) -> str:
     data = (store / "scores.parquet").read_bytes()
     (store / "scores.parquet").write_bytes(data[: len(data) // 2])
-    return "Parquet"
+    return "damaged"
 
 
 def _torn(store: Path) -> str:
@@ -157,17 +151,19 @@ def _torn(store: Path) -> str:
     data = bytearray(path.read_bytes())
     data[4 : len(data) // 2] = b"\xff" * (len(data) // 2 - 4)
     path.write_bytes(bytes(data))
-    return "cannot be read"
+    return "damaged"
 
 
 def _foreign(store: Path) -> str:
     pq.write_table(pa.table({"a": [1]}), store / "photos.parquet")
+    sign(store, "photos")
     return "columns differ"
 
 
 def _unfit(store: Path) -> str:
     table = pq.read_table(store / "attempts.parquet")
     pq.write_table(table.slice(0, 3), store / "attempts.parquet")
+    sign(store, "attempts")
     return "do not fit"
 
 
@@ -204,10 +200,11 @@ def test_checksums_are_recomputed(store: Path) -> None:
     app = visit(store, "run")
     app.button[0].click().run()
     assert "All checksums match" in said(app)
-    with (store / "photos.parquet").open("ab") as file:
-        file.write(b"more")
+    data = bytearray((store / "images.parquet").read_bytes())
+    data[len(data) // 3] ^= 1
+    (store / "images.parquet").write_bytes(data)
     app.button[0].click().run()
-    assert "Photos" in app.error[0].value
+    assert "Images" in app.error[0].value
 
 
 def test_a_discarded_attempt_has_a_link(made: Path) -> None:
@@ -217,9 +214,13 @@ def test_a_discarded_attempt_has_a_link(made: Path) -> None:
     assert app.query_params["attempt"] in (attempt, [attempt]) and "Still seen as" in said(app)
 
 
-def test_links_keep_the_store_and_escape() -> None:
-    assert urls.link("cases", photo="a&b", n=None, low=0.25) == "/cases?photo=a%26b&low=0.25"
-    assert urls.link("overview") == "/"
+@pytest.mark.parametrize(("base", "path"), [("", ""), ("x", "/x"), ("/x/y/", "/x/y")])
+def test_links_keep_the_store_and_escape_below_the_base_path(
+    monkeypatch: pytest.MonkeyPatch, base: str, path: str
+) -> None:
+    monkeypatch.setattr("streamlit.get_option", {"server.baseUrlPath": base}.__getitem__)
+    assert urls.link("cases", photo="a&b", n=None, low=0.25) == f"{path}/cases?photo=a%26b&low=0.25"
+    assert urls.link("overview") == (path or "/")
 
 
 def test_torch_is_never_imported(made: Path) -> None:
@@ -237,3 +238,20 @@ assert not heavy, heavy
 """
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
     subprocess.run([sys.executable, "-c", script], check=True, timeout=120, env=environment)
+
+
+@pytest.mark.parametrize("page", urls.PAGES)
+def test_a_store_that_is_deleted_while_it_is_open_leaves_words(store: Path, page: str) -> None:
+    app = visit(store, page)
+    shutil.rmtree(store)
+    app.run()
+    assert not app.exception and "No store here yet" in said(app)
+
+
+@pytest.mark.parametrize(
+    ("page", "words"), [("case", "cannot be read"), ("cases", "unreadable"), ("attacks", "cannot")]
+)
+def test_damaged_images_are_told_in_words(store: Path, page: str, words: str) -> None:
+    rewrite(store, "images", pd.read_parquet(store / "images.parquet").assign(png=b"\x89PNG\r\n\x1a\nnothing"))
+    app = visit(store, page)
+    assert not app.exception and not app.error and words in said(app)

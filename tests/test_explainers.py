@@ -1,6 +1,7 @@
 """What every registered explainer must do; a new one is tested by being in the registry."""
 
-from collections.abc import Callable
+import itertools
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,9 @@ from captum.attr import Saliency
 from torch import Tensor, nn
 
 from compute.errors import InputError
-from compute.explainers import EXPLAINERS, Explanation, Superpixels, Task, resolve
+from compute.explainers import EXPLAINERS, Superpixels, Task, plain, resolve
 from compute.explainers.base import seed_of
-from compute.networks.classifiers import Classifier
+from compute.networks.classifier import Classifier
 from compute.scoring import entry as scores
 from compute.sweep.explaining import entry_map
 
@@ -115,6 +116,8 @@ def test_resolve_keeps_the_order_of_names() -> None:
         ([], "name at least one"),
         (["no_such_module:f"], "no_such_module:f: cannot be imported .ModuleNotFoundError"),
         (["broken_module:f"], "broken_module:f: cannot be imported .ZeroDivisionError"),
+        (["exiting_module:f"], "exiting_module:f: cannot be imported .SystemExit: 0"),
+        (["exiting_class:F"], "exiting_class:F: cannot be imported .SystemExit: bye"),
         (["math:nothing"], "math:nothing: cannot be imported .AttributeError"),
         (["math:pi"], "math:pi: not a function of a task"),
         ([":f"], "unknown; known are"),
@@ -123,38 +126,126 @@ def test_resolve_keeps_the_order_of_names() -> None:
 )
 def test_what_is_no_explainer_is_an_error(in_folder: Path, names: list[str], reason: str) -> None:
     (in_folder / "broken_module.py").write_text("1 / 0\n")
+    (in_folder / "exiting_module.py").write_text("import sys\nsys.exit(0)\n")
+    (in_folder / "exiting_class.py").write_text("class F:\n    def __init__(self):\n        raise SystemExit('bye')\n")
     with pytest.raises(InputError, match=reason):
         resolve(names)
 
 
-def returning(value: Any) -> Callable[[Task], Explanation]:
-    return lambda task: value
+def square(dtype: Any = int) -> Any:
+    return np.zeros((64, 64), dtype)
 
 
 @pytest.mark.parametrize(
     ("value", "reason"),
     [
         (np.zeros((5, 5)), r"priorities of shape \(5, 5\) for an image of \(64, 64\)"),
+        (np.zeros((1, 64, 64)), r"priorities of shape \(1, 64, 64\)"),
+        (torch.zeros(3), r"priorities of shape \(3,\)"),
+        ([1, [2]], "inhomogeneous"),
         (np.full((64, 64), np.nan), "priorities must be finite"),
         (np.full((64, 64), np.inf), "priorities must be finite"),
         (np.full((64, 64), "a"), "priorities must be finite numbers"),
+        (square(complex), "finite numbers, and real ones"),
+        (square(object), "finite numbers"),
+        (square("datetime64[s]"), "finite numbers"),
+        ([[10**30] * 64] * 64, "finite numbers"),
+        (np.ma.masked_equal(square(float), 0), "must not be masked"),
         (None, "priorities of shape"),
+        ("map", "priorities of shape"),
         (Superpixels(np.zeros((5, 5), int), [0]), r"segments of shape \(5, 5\)"),
-        (Superpixels(np.zeros((64, 64), int), [0, 0]), "ranked twice"),
-        (Superpixels(np.zeros((64, 64), int), [3]), "superpixel 3 is not in the segments"),
+        (Superpixels(square(float), [0]), "segments must be integers, and are float64"),
+        (Superpixels(np.ma.masked_equal(square(), 0), [0]), "must not be masked"),
+        (Superpixels(square(), [0, 0]), "ranked twice"),
+        (Superpixels(square(), torch.zeros(2, dtype=torch.int64)), "ranked twice"),  # type: ignore[arg-type]
+        (Superpixels(square(), [3]), "superpixel 3 is not in the segments"),
+        (Superpixels(square(np.uint8), [-1]), "superpixel -1 is not in the segments"),
+        (Superpixels(square(), [10**30]), "superpixel 1000000+ is not in the segments"),
+        (Superpixels(square(), itertools.count()), "superpixel 1 is not in the segments"),  # type: ignore[arg-type]
+        (Superpixels(square(), [0.0]), "float"),  # type: ignore[list-item]
+        (Superpixels(square(), [np.nan]), "float"),  # type: ignore[list-item]
+        (Superpixels(square(), ["0"]), "str"),  # type: ignore[list-item]
+        (Superpixels(square(), [[0]]), "list"),  # type: ignore[list-item]
+        (Superpixels(square(), {0}), "must be a list, and are a set"),  # type: ignore[arg-type]
+        (Superpixels(square(), 0), "must be a list, and are a int"),  # type: ignore[arg-type]
     ],
 )
 def test_what_is_no_explanation_is_refused(classifier: Classifier, value: Any, reason: str) -> None:
     task = tiny.task(of=classifier)
-    with pytest.raises(ValueError, match=reason):
-        entry_map(returning(value)(task), SIZES, task)
+    with pytest.raises((ValueError, TypeError), match=reason):
+        entry_map(value, SIZES, task)
+
+
+RAMP: Any = np.arange(64 * 64).reshape(64, 64)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        RAMP,
+        RAMP.tolist(),
+        -RAMP[::-1, ::-1].astype(np.int16),
+        RAMP.astype(np.float16) * 0 + RAMP,
+        RAMP.astype(np.longdouble),
+        RAMP.astype(np.uint64) + np.uint64(2**63),
+        RAMP + 2**62,
+        np.ma.masked_equal(RAMP, -1),
+        torch.from_numpy(RAMP),
+        torch.from_numpy(RAMP).double().requires_grad_(),
+        torch.from_numpy(RAMP).double().to_sparse(),
+        torch.from_numpy(RAMP).conj(),
+    ],
+    ids=lambda value: f"{type(value).__name__} {getattr(value, 'dtype', '')}",
+)
+def test_the_order_of_priorities_counts_whatever_holds_them(classifier: Classifier, value: Any) -> None:
+    """Also of integers that differ only beyond float64's 53 bits."""
+    task = tiny.task(of=classifier)
+    assert np.array_equal(entry_map(value, SIZES, task), entry_map(RAMP.astype(float), SIZES, task))
+
+
+def test_booleans_are_priorities_of_0_and_1(classifier: Classifier) -> None:
+    task = tiny.task(of=classifier)
+    given: list[Any] = [RAMP % 3 == 0, torch.from_numpy(RAMP % 3 == 0), torch.from_numpy(RAMP % 3 == 0).bfloat16()]
+    for value in given:
+        assert np.array_equal(entry_map(value, SIZES, task), entry_map((RAMP % 3 == 0) * 1.0, SIZES, task))
+
+
+@pytest.mark.parametrize(
+    ("segments", "ranked"),
+    [
+        (RAMP // 64, [5, 3]),
+        (torch.from_numpy(RAMP // 64), torch.tensor([5, 3])),
+        (RAMP // 64, (np.int8(5), np.uint64(3))),
+        ((RAMP // 64).tolist(), iter([5, 3])),
+        (RAMP // 64 - 10, [-5, -7]),
+        (RAMP // 64 + 2**40, [5 + 2**40, 3 + 2**40]),
+        ((RAMP // 64).astype(np.uint8), [5, 3]),
+    ],
+)
+def test_labels_may_be_any_integers(classifier: Classifier, segments: Any, ranked: Any) -> None:
+    found = entry_map(Superpixels(segments, ranked), SIZES, tiny.task(of=classifier))
+    assert np.array_equal(np.unique(found[5]), [1])
+    assert np.array_equal(np.unique(found[3]), [2])
+    assert np.count_nonzero(found) == 128
 
 
 def test_integer_priorities_and_no_superpixel_at_all_will_do(classifier: Classifier) -> None:
     task = tiny.task(of=classifier)
-    found = entry_map(returning(np.arange(64 * 64).reshape(64, 64))(task), SIZES, task)
-    assert np.array_equal(scores.sizes_of(found), SIZES)
-    assert not entry_map(Superpixels(np.zeros((64, 64), int), []), SIZES, task).any()
+    assert np.array_equal(scores.sizes_of(entry_map(RAMP, SIZES, task)), SIZES)
+    assert not entry_map(Superpixels(square(), []), SIZES, task).any()
+
+
+def test_diagnostics_become_valid_json() -> None:
+    given: dict[Any, Any] = {
+        "real": np.float32(0.5), "nan": np.nan, "array": np.array([1.5, np.inf]), "tensor": torch.tensor(3),
+        "whole": np.int64(7), "flag": np.bool_(True), 4: [float("-inf"), None, "ü"], "half": np.float16(2),
+    }  # fmt: skip
+    assert json.loads(plain.as_json(given), parse_constant=pytest.fail) == {
+        "real": 0.5, "nan": None, "array": [1.5, None], "tensor": 3,
+        "whole": 7, "flag": True, "4": [None, None, "ü"], "half": 2,
+    }  # fmt: skip
+    with pytest.raises(TypeError, match="diagnostics hold a object"):
+        plain.as_json({"a": object()})
 
 
 def test_seeds_differ_by_any_part_and_by_nothing_else() -> None:

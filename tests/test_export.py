@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from make_store import make_store
+from make_store import make_store, rewrite
 
 from compute.store.png import from_png
 from dashboard.data import boards, matching
@@ -52,7 +52,8 @@ def test_a_selection_as_csv_and_parquet(board: boards.Board) -> None:
         assert found["score"].to_numpy() == pytest.approx(expected["score"].to_numpy())
         assert set(found["explainer"]) == {"saliency"} and set(found["measure"]) == {"hamming"}
     origin = json.loads(parquet.schema.metadata[b"wolfspider"])
-    assert origin["manifest_sha256"] == board.key and origin["selection"] == selection.to_params()
+    assert origin["sha256"]["scores"] == board.manifest["tables"]["scores"]["sha256"]
+    assert origin["selection"] == selection.to_params()
 
 
 @pytest.mark.parametrize("case_id", ["", "../../etc/passwd", "made-00000-r99", "'; drop table cases; --", "a\x00b"])
@@ -64,7 +65,7 @@ def test_damaged_pictures_are_a_reason_in_words(tmp_path: Path) -> None:
     path = make_store(tmp_path / "broken", cases=6, size=32)
     images = pq.read_table(path / "images.parquet")
     pngs = [b"\x89PNG nothing" if kind == "segments" else png for kind, png in zip(*(images[c].to_pylist() for c in ("kind", "png")), strict=True)]  # fmt: skip # noqa: E501
-    pq.write_table(images.set_column(2, images.schema.field("png"), [pngs]), path / "images.parquet")
+    rewrite(path, "images", images.to_pandas().assign(png=pngs))
     board = boards.open_board("broken", path)
     case_id = board.query("select case_id from cases limit 1")["case_id"].iloc[0]
-    assert "segments" in str(casefile.load(board, case_id))
+    assert "store: segments." in str(casefile.load(board, case_id))

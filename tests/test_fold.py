@@ -7,7 +7,7 @@ import tiny
 import torch
 from torch import Tensor, nn
 
-from compute.networks.classifiers import Classifier
+from compute.networks.classifier import Classifier
 from compute.networks.fold import TOLERANCE, folded
 
 X = torch.rand((4, 3, 16, 16), generator=torch.Generator().manual_seed(0))

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from compute.explainers import EXPLAINERS
 from compute.explainers.guided_backprop import GuidedReLU
-from compute.networks.classifiers import Classifier
+from compute.networks.classifier import Classifier
 
 guided, saliency = EXPLAINERS["guided_backprop"].explain, EXPLAINERS["saliency"].explain
 Rectify = Callable[[Tensor], Tensor]

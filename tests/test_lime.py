@@ -10,7 +10,7 @@ from lime.lime_image import LimeImageExplainer
 from compute.explainers import EXPLAINERS, Superpixels, Task
 from compute.explainers.lime import hidden_image
 from compute.inputs import photos
-from compute.networks.classifiers import Classifier
+from compute.networks.classifier import Classifier
 
 
 def lime(task: Task) -> Superpixels:

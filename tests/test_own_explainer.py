@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 import tiny
+import torch
 
-from compute.errors import InputError
+from compute.errors import InputError, Notice
 from compute.explainers import resolve
 from compute.store.opening import Store
 
+OURS = ("saliency", "guided_backprop", "lime")
 MODULE = '''
 import numpy as np
 import torch
@@ -85,3 +87,56 @@ def test_a_name_of_ours_is_refused(module: str, in_folder: Path) -> None:
 
 def test_functions_and_classes_are_named_as_they_are(module: str) -> None:
     assert [e.name for e in resolve([f"{module}:Squares", f"{module}:times_input"])] == ["Squares", "times_input"]
+
+
+HOOKED = """
+import os
+import numpy as np
+import torch
+
+os.chdir("/")
+torch.set_default_dtype(torch.float64)
+torch.manual_seed(0)
+
+
+def hooked(task):
+    os.chdir("/")
+    task.network.register_forward_hook(lambda module, inputs, output: -output)
+    return np.ones(task.rgb.shape[:2])
+
+
+def flat(task):
+    return np.ones(task.rgb.shape[:2])
+"""
+
+
+def test_an_explainer_that_meddles_is_recorded_and_the_store_is_the_others_as_without(
+    module: str, in_folder: Path
+) -> None:
+    (in_folder / f"{module}.py").write_text(HOOKED)
+    torch.manual_seed(5)
+    with pytest.warns(Notice, match="its import changed torch's default dtype.* which was changed back"):
+        store = tiny.published(Path("store"), 2, explainers=(f"{module}:hooked", *OURS, f"{module}:flat"))
+    assert torch.initial_seed() == 5
+    assert store.path.resolve().parent == in_folder
+    alone = tiny.published(Path("alone"), 2, explainers=OURS)
+    with store.connect() as connection:
+        failures = connection.execute(
+            "select distinct explainer, reason from failures where stage = 'explain'"
+        ).fetchall()
+        diagnostics = connection.execute("select distinct diagnostics from explanations where explainer = 'flat'")
+        note = "all priorities are equal: the pixels were chosen at random"
+        assert diagnostics.fetchall() == [(f'{{"note": "{note}"}}',)]
+    assert failures == [("hooked", "it changed forward hooks of the network")]
+    assert [row for row in tiny.rows(store, "scores") if row[1] in OURS] == tiny.rows(alone, "scores")
+
+
+def test_a_time_limit_is_no_part_of_what_a_sweep_is(module: str, in_folder: Path) -> None:
+    """One that hangs goes on with a limit where it was stopped."""
+    (in_folder / f"{module}.py").write_text("def hangs(task):\n    while True:\n        pass\n")
+    names = ("random", f"{module}:hangs")
+    tiny.sweep(in_folder / "store", 2, shard=(2, 2), explainers=names)  # claims the folder: there is no second group
+    store = tiny.published(in_folder / "store", 2, explainers=names, time_limit=0.01)
+    with store.connect() as connection:
+        reasons = connection.execute("select distinct reason from failures where stage = 'explain'").fetchall()
+    assert reasons == [("it was not done after 0.01 s",)]

@@ -1,21 +1,28 @@
 """Parts: there whole or not at all, and published only when all are there."""
 
+import errno
 import json
+import os
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
-from compute.errors import InputError
-from compute.store import parts as parts_module
-from compute.store.opening import MANIFEST, sha256_file
+from compute.errors import InputError, Notice
+from compute.store import durable
+from compute.store.files import sha256_file
+from compute.store.manifest import MANIFEST
 from compute.store.parts import Parts
 from compute.store.schema import TABLES
 
 RUN: dict[str, Any] = {
-    "config_hash": "abc", "config": {"regions": 4, "seed": 0}, "environment": {"torch": "2"}, "photos": ["a"],
+    "config": {"group": 1, "regions": 4, "seed": 0}, "config_hash": "abc", "environment": {"torch": "2"},
+    "given": {}, "device": {"kind": "cpu"}, "classifier": {"name": "made", "size": 8, "weights_sha256": "0"},
+    "target": {"index": 1, "name": "cup"}, "explainers": [{"name": "lime", "baseline": False}], "sizes": "lime",
+    "photos": ["a"],
 }  # fmt: skip
 
 
@@ -77,14 +84,14 @@ def test_a_missing_part_is_not_published(parts: Parts) -> None:
 
 
 def full(*_: object, **__: object) -> None:
-    raise OSError(28, "No space left on device")
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def test_a_full_disk_leaves_no_half_part(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
     parts.write("a", {"scores": scores("a")}, {})
     with monkeypatch.context() as patched:
-        patched.setattr(parts_module, "_write_table", full)
-        with pytest.raises(OSError, match="No space left"):
+        patched.setattr(durable, "write", full)
+        with pytest.raises(InputError, match=r"cannot be written .No space left"):
             parts.write("b", {"scores": scores("b")}, {})
     assert [path.name for path in parts.folder.iterdir()] == ["a"]
     parts.write("b", {"scores": scores("b")}, {})
@@ -95,7 +102,7 @@ def test_a_full_disk_while_publishing_loses_no_part(parts: Parts, monkeypatch: p
     parts.write("a", {"scores": scores("a")}, {})
     with monkeypatch.context() as patched:
         patched.setattr(pq.ParquetWriter, "write_table", full)
-        with pytest.raises(OSError, match="No space left"):
+        with pytest.raises(InputError, match=r"cannot be written .No space left"):
             parts.publish(["a"], {})
     assert parts.done("a")
     assert not (parts.root / MANIFEST).exists()
@@ -103,6 +110,50 @@ def test_a_full_disk_while_publishing_loses_no_part(parts: Parts, monkeypatch: p
     parts.discard()
     assert {p.name for p in parts.root.iterdir()} == {*(f"{t}.parquet" for t in TABLES), MANIFEST, "run.json"}
     assert pq.read_metadata(parts.root / "scores.parquet").num_rows == 20
+
+
+FILES = ["scores.parquet", "seconds.json", "sums.json"]
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_any_damage_to_a_part_is_seen_and_mended(parts: Parts, file: str) -> None:
+    rows = {"scores": scores("a")}
+    parts.write("a", rows, {"lime": 1.5})
+    assert sorted(path.name for path in (parts.folder / "a").iterdir()) == FILES
+    path = parts.folder / "a" / file
+    whole = path.read_bytes()
+    flipped = [
+        bytes([*whole[:i], whole[i] ^ (1 << i % 8), *whole[i + 1 :]])
+        for i in range(0, len(whole), 1 + len(whole) // 19)
+    ]
+    for damage in (b"", whole[:-1], whole + b"1", *flipped, None):
+        path.unlink() if damage is None else path.write_bytes(damage)
+        with pytest.raises(InputError, match=r"parts/a/.*: (damaged|missing|not readable JSON)"):
+            parts.publish(["a"], {})
+        with pytest.warns(Notice, match=r"parts/a/.*: .*this part is made anew"):
+            assert not parts.done("a")
+        parts.write("a", rows, {"lime": 1.5})
+        assert parts.done("a")
+        assert [path.name for path in parts.folder.iterdir()] == ["a"]
+    parts.publish(["a"], {})
+
+
+HOSTILE: dict[str, tuple[str, bytes]] = {
+    "another table": ("scores.parquet", b"PAR1 and nothing else PAR1"),
+    "seconds as text": ("seconds.json", b'{"lime": "long"}'),
+    "seconds as a list": ("seconds.json", b"[]"),
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_a_part_whose_checksums_fit_may_still_be_no_part(parts: Parts, kind: str) -> None:
+    file, content = HOSTILE[kind]
+    parts.write("a", {"scores": scores("a")}, {})
+    (parts.folder / "a" / file).write_bytes(content)
+    sums = {name: sha256_file(parts.folder / "a" / name) for name in FILES if name != "sums.json"}
+    (parts.folder / "a" / "sums.json").write_text(json.dumps(sums))
+    with pytest.raises(InputError, match="damaged"):
+        parts.publish(["a"], {})
 
 
 def test_of_two_writers_one_part_stays_whole(parts: Parts) -> None:
@@ -123,6 +174,68 @@ def test_of_two_writers_one_part_stays_whole(parts: Parts) -> None:
     assert [path.name for path in parts.folder.iterdir()] == ["a"]
 
 
+def test_of_two_runs_at_once_one_gets_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All look before any claims; equal runs share."""
+    gate, begun = threading.Barrier(8), Parts.begun
+
+    def look(self: Parts) -> bool:
+        found = begun(self)
+        gate.wait()
+        return found
+
+    def begin(i: int) -> int | None:
+        try:
+            Parts(tmp_path / "store").begin({**RUN, "config_hash": f"{i % 2}", "config": {"group": 1, "seed": i % 2}})
+        except InputError as error:
+            assert "holds another configuration (seed: " in str(error)
+            return None
+        return i % 2
+
+    monkeypatch.setattr(Parts, "begun", look)
+    with ThreadPoolExecutor(8) as pool:
+        let_in = [seed for seed in pool.map(begin, range(8)) if seed is not None]
+    assert let_in == [let_in[0]] * 4
+    assert Parts(tmp_path / "store").run()["config"]["seed"] == let_in[0]
+
+
+def test_parts_without_their_run_are_not_taken_for_its_own(parts: Parts) -> None:
+    parts.write("a", {}, {})
+    (parts.root / "run.json").unlink()
+    with pytest.raises(InputError, match=r"holds a store or parts without run\.json"):
+        Parts(parts.root).begin(RUN)
+
+
+def test_leftovers_are_cleared_by_who_is_alone(tmp_path: Path) -> None:
+    first = Parts(tmp_path)
+    first.begin(RUN)
+    first.write("a", {}, {})
+    (first.folder / ".b.1234").mkdir()
+    (first.folder / ".b.1234" / "scores.parquet").write_bytes(b"half a")
+    (first.folder / ".images.5678").write_bytes(b"half a")
+    Parts(tmp_path).begin(RUN)
+    assert len(list(first.folder.iterdir())) == 3  # the first is still at work
+    del first
+    Parts(tmp_path).begin(RUN)
+    assert [path.name for path in (tmp_path / "parts").iterdir()] == ["a"]
+
+
+def test_a_relative_folder_stays_where_it_is(in_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (in_folder / "elsewhere").mkdir()
+    made = Parts(Path("store"))
+    made.begin(RUN)
+    monkeypatch.chdir(in_folder / "elsewhere")
+    made.write("a", {}, {})
+    assert (in_folder / "store" / "parts" / "a").is_dir()
+
+
+@pytest.mark.parametrize("name", [b"n=3", b"a*[b]?", b"it's", b"\xff", "naïve 🕷".encode(), b"a\nb"])
+def test_the_path_of_a_run_does_not_matter(tmp_path: Path, name: bytes) -> None:
+    made = Parts(tmp_path / os.fsdecode(name) / "store")
+    made.begin(RUN)
+    made.write("a", {"scores": scores("a")}, {"lime": 1.0})
+    assert made.publish(["a"], {})["tables"]["scores"]["rows"] == 20
+
+
 def test_the_same_run_may_begin_again(parts: Parts) -> None:
     Parts(parts.root).begin(RUN)
     assert parts.run() == RUN
@@ -131,7 +244,10 @@ def test_the_same_run_may_begin_again(parts: Parts) -> None:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"config_hash": "x", "config": {"regions": 5, "seed": 0}}, "another configuration .regions: 4 there, 5 now"),
+        (
+            {"config_hash": "x", "config": {**RUN["config"], "regions": 5}},
+            "another configuration .regions: 4 there, 5 now",
+        ),
         ({"environment": {"torch": "3"}}, "a run of another environment .torch: '2' there, '3' now"),
         ({"config_hash": "x", "photos": ["b"]}, "a run of other photos"),
     ],
@@ -167,5 +283,5 @@ def test_a_folder_without_a_run_is_an_error(tmp_path: Path) -> None:
 
 def test_a_store_of_unknown_origin_is_not_written_into(tmp_path: Path) -> None:
     (tmp_path / MANIFEST).write_text("{}")
-    with pytest.raises(InputError, match=r"holds a store without its run\.json"):
+    with pytest.raises(InputError, match=r"holds a store or parts without run\.json"):
         Parts(tmp_path).begin(RUN)

@@ -3,12 +3,14 @@
 from itertools import pairwise
 
 import numpy as np
+import pytest
 import tiny
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from compute.inputs.regions import Labels, Segmentation, largest
+from compute.inputs.source import PhotoError
 
 LABELS = hnp.arrays(np.int32, hnp.array_shapes(min_dims=2, max_dims=2, max_side=8), elements=st.integers(0, 6))
 
@@ -40,3 +42,11 @@ def test_segments_follow_the_picture_and_their_least_size() -> None:
 def test_a_larger_scale_gives_larger_segments() -> None:
     few, many = (len(np.unique(Segmentation(scale=s, sigma=0.5, min_size=1).of(tiny.photo(0)))) for s in (500, 5))
     assert few < many
+
+
+def test_segments_are_storable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the settings: a large photo in tiny segments has more of them than the store has labels."""
+    many = np.arange(260 * 260).reshape(260, 260)
+    monkeypatch.setattr("compute.inputs.regions.felzenszwalb", lambda rgb, **_: many)
+    with pytest.raises(PhotoError, match="67,600 regions, of which a store tells 65,536 apart"):
+        Segmentation(scale=1, sigma=0, min_size=1).of(np.zeros((260, 260, 3), np.uint8))

@@ -2,23 +2,29 @@
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import tiny
 from make_store import make_store
-from rich.console import Console
+from rich.console import Console, RenderableType
 
-from compute.scoring.report import PAPER, as_table, report
+from compute.scoring.report import PAPER, as_table, failed, paper_ranks, report
 from compute.scoring.statistics import MEASURES
+from compute.scoring.words import few_photos
 from compute.store.opening import Store, open_store
 
 
-def text(store: Store, width: int = 100) -> str:
+def text(store: Store) -> str:
+    return printed(as_table(report(store)))
+
+
+def printed(table: RenderableType, width: int = 100) -> str:
     console = Console(width=width, file=io.StringIO())
     with console.capture() as shown:
-        console.print(as_table(report(store)))
+        console.print(table)
     return shown.get()
 
 
@@ -61,6 +67,7 @@ def test_it_is_json(made: Store) -> None:
     assert {"photos", "attempts", "cases", "explanations", "explainers"} <= set(found)
     assert found["r1"]["answer"].startswith("R1: ")
     assert found["r2"]["answer"].startswith("R2: ")
+    assert all(0 <= difference["p"] <= 1 for key in ("r1", "r2") for difference in found[key]["differences"])
 
 
 def test_the_table_shows_the_paper_s_figures_beside_ours(made: Store) -> None:
@@ -76,13 +83,58 @@ def test_the_table_shows_the_paper_s_figures_beside_ours(made: Store) -> None:
     assert f"{found.photos} photos, {found.attempts} attempts, {found.cases} cases" in " ".join(shown.split())
     assert "R1: " in shown
     assert "R2: " in shown
-    assert "are rough" not in shown  # that is for few photos
+    low, high = (getattr(found.summary.explainers["lime"]["mean_rank_jaccard"], end) for end in ("low", "high"))
+    assert f"[{low:.2f}, {high:.2f}]" in shown
 
 
-def test_few_photos_and_failures_are_warned_of(store: Store) -> None:
+def test_few_photos_are_warned_of(made: Store, store: Store) -> None:
+    assert few_photos(report(store).summary.photos) in " ".join(text(store).split())
+    many = replace(report(made), summary=replace(report(made).summary, photos=30))
+    assert "Only" in text(made)
+    assert "Only" not in printed(as_table(many))
+
+
+@pytest.mark.parametrize("width", [80, 40])
+def test_no_figure_is_cut_off(made: Store, width: int) -> None:
+    assert "…" not in printed(as_table(report(made)), width)
+
+
+def test_what_failed_is_named_with_its_reason(store: Store) -> None:
     shown = " ".join(text(store).split())
-    assert "photos have cases: intervals from so few are rough" in shown
-    assert "1 failures or skipped photos: see `wolfspider show`" in shown
+    (failure,) = report(store).as_json()["failures"]
+    assert f"{failure['photo']} was passed over: already classified as the target, wolf spider" in shown
+
+
+def test_many_failures_are_named_then_counted() -> None:
+    rows = [{"explainer": None, "photo": f"{i}.jpg", "reason": "not\nan  image"} for i in range(7)]
+    rows += [{"explainer": "own", "photo": "a", "reason": "ValueError: no"}] * 2
+    rows += [{"explainer": "lime", "photo": "a", "reason": "no"}]
+    assert failed(rows) == [
+        "own failed on 2 cases: ValueError: no",
+        "lime failed on 1 case: no",
+        *[f"{i}.jpg was passed over: not an image" for i in range(5)],
+        "... and 2 more: see `wolfspider show`",
+    ]
+
+
+def test_texts_of_a_store_are_no_markup(made: Store) -> None:
+    name, reason = "[bold]own[/]", "[/] :bug:"
+    found = report(made)
+    renamed = {name if n == "saliency" else n: e for n, e in found.summary.explainers.items()}
+    failure = {"explainer": name, "photo": "a", "reason": reason}
+    hostile = replace(found, summary=replace(found.summary, explainers=renamed), failures=[failure])
+    shown = printed(as_table(hostile))
+    assert any(line.startswith(name) for line in shown.splitlines())
+    assert f"{name} failed on 1 case: {reason}" in shown
+
+
+def test_the_paper_stands_beside_its_own_three_explainers_alone(tmp_path: Path) -> None:
+    explainers = ("saliency", "guided_backprop", "lime", "own", "random")
+    found = report(open_store(make_store(tmp_path, cases=20, size=32, explainers=explainers)))
+    assert paper_ranks(found.summary) == {}
+    assert "aper" not in printed(as_table(found))
+    three = {name: found.summary.explainers[name] for name in PAPER}
+    assert paper_ranks(replace(found.summary, explainers=three)) == PAPER
 
 
 def test_one_photo_has_means_without_intervals(tmp_path: Path) -> None:
@@ -93,7 +145,10 @@ def test_one_photo_has_means_without_intervals(tmp_path: Path) -> None:
     assert estimate["mean"] > 0
     assert estimate["low"] is None
     assert estimate["high"] is None
-    assert "no interval from one photo" in " ".join(text(store).split())
+    shown = " ".join(text(store).split())
+    assert "tiny, target cat: 1 photo, 3 attempts, " in shown
+    assert "R1 cannot be answered from 1 photo." in shown
+    assert "R2 cannot be answered from 1 photo." in shown
 
 
 def test_no_case_at_all_is_said(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 COMPUTE = (
-    "errors",
     "text",
+    "errors",
     "store",
     "inputs",
     "networks",
@@ -21,7 +21,7 @@ COMPUTE = (
     "options",
     "cli",
 )
-DASHBOARD = ("theme", "urls", "data", "figures", "viewer", "widgets", "views", "app", "launch")
+DASHBOARD = ("theme", "text", "urls", "data", "figures", "viewer", "widgets", "views", "app", "server", "launch")
 ROOMS = {"compute": COMPUTE, "dashboard": DASHBOARD}
 OPEN_TO_DASHBOARD = {"errors", "store", "scoring"}
 LARGEST = 9

@@ -23,10 +23,11 @@ from torch import nn
 
 from compute import open_store
 from compute.attacks.bim import Attempt
-from compute.errors import InputError
+from compute.errors import InputError, Notice
 from compute.explainers import EXPLAINERS, Explainer, Superpixels, Task
 from compute.networks import classifiers, engine
-from compute.store import parts as parts_module
+from compute.networks.classifier import Classifier
+from compute.store import durable
 from compute.store.opening import Store
 from compute.store.parts import Parts
 from compute.sweep.pipeline import ahead, in_turn
@@ -216,17 +217,17 @@ def test_another_configuration_is_refused_in_words(store: Store, tmp_path: Path)
         tiny.sweep(tmp_path, 4)
     with pytest.raises(InputError, match=r"holds another configuration \(seed: 0 there, 3 now\)"):
         tiny.sweep(store.path, seed=3)
-    other = classifiers.Classifier.of(tiny.network(), size=tiny.SIZE, classes=tiny.CLASSES, name="tiny")
+    other = Classifier.of(tiny.network(), size=tiny.SIZE, classes=tiny.CLASSES, name="tiny")
     with pytest.raises(InputError, match="holds"):
         run_sweep(tiny.config(tmp_path), sources=tiny.sources(5), classifier=other)
 
 
 KILLS = [
     ("begun", 1),
-    ("table", 2),
+    ("file", 3),
     ("draft", 1),
     ("part", 2),
-    ("table", 19),
+    ("file", 30),
     ("draft", 6),
     ("join", 3),
     ("manifest", 1),
@@ -245,7 +246,7 @@ def test_a_killed_sweep_goes_on_as_if_nothing_had_been(
     if point != "manifest":
         with pytest.raises(InputError, match="an unfinished sweep"):
             open_store(out)
-    finished = {path.parent.name for path in (out / "parts").glob("*/seconds.json") if path.parent.name[0] != "."}
+    finished = {path.parent.name for path in (out / "parts").glob("*/sums.json") if path.parent.name[0] != "."}
     kept: list[str] = []
     original = Parts.write
 
@@ -414,7 +415,7 @@ def test_a_case_that_lime_cannot_explain_is_left_out(tmp_path: Path, monkeypatch
 
 def test_a_network_without_relu_fails_at_guided_backpropagation_alone(tmp_path: Path) -> None:
     smooth = nn.Sequential(*(nn.SiLU() if isinstance(m, nn.ReLU) else m for m in tiny.network()))
-    known = classifiers.Classifier.of(smooth, size=tiny.SIZE, **tiny.NORMALISATION)
+    known = Classifier.of(smooth, size=tiny.SIZE, **tiny.NORMALISATION)
     runner_up = int(known.network(tiny.images(range(1))).topk(2).indices[0, 1])
     config = tiny.config(tmp_path, explainers=("saliency", "guided_backprop"), target=str(runner_up))
     store = run_sweep(config, sources=tiny.sources(3), classifier=known)
@@ -428,23 +429,67 @@ def test_a_network_without_relu_fails_at_guided_backpropagation_alone(tmp_path: 
 def test_a_full_disk_is_said_and_what_is_finished_is_kept(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original, calls = parts_module._write_table, 0
+    original, calls = durable.write, 0
 
-    def filling(path: Path, table: Any) -> None:
+    def filling(path: Path, data: bytes) -> None:
         nonlocal calls
         calls += 1
-        if calls > 14:
+        if calls > 20:
             raise OSError(errno.ENOSPC, "No space left on device")
-        original(path, table)
+        original(path, data)
 
     with monkeypatch.context() as patched:
-        patched.setattr(parts_module, "_write_table", filling)
+        patched.setattr(durable, "write", filling)
         with pytest.raises(InputError, match=r"cannot be written .No space left on device.*what is finished is kept"):
             tiny.sweep(tmp_path)
     kept = {path.name for path in (tmp_path / "parts").iterdir()}
     assert len(kept) == 3
     assert not any(name.startswith(".") for name in kept)
     assert tiny.facts(tiny.published(tmp_path)) == tiny.facts(store)
+
+
+@pytest.mark.parametrize(("method", "at"), [("done", 2), ("write", 1), ("read", 3), ("publish", 1)])
+def test_of_two_equal_sweeps_the_slower_finds_the_store(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, at: int
+) -> None:
+    """The other begins, ends and publishes while this one is about to look, write, read or publish."""
+    original, calls = getattr(Parts, method), 0
+
+    def overtaken(self: Parts, *args: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == at:
+            tiny.sweep(tmp_path)
+        return original(self, *args)
+
+    monkeypatch.setattr(Parts, method, overtaken)
+    assert tiny.facts(tiny.published(tmp_path)) == tiny.facts(store)
+    assert {path.name for path in tmp_path.iterdir()} == {path.name for path in store.path.iterdir()}
+
+
+def test_a_damaged_part_is_made_anew(store: Store, tmp_path: Path) -> None:
+    for i in (1, 2):
+        tiny.sweep(tmp_path, shard=(i, 2))
+    for path in (tmp_path / "parts").glob("*-00001/images.parquet"):
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 1
+        path.write_bytes(content)
+    with pytest.raises(InputError, match=r"parts/attack-00001/images\.parquet: damaged"):
+        publish(tmp_path)
+    with pytest.warns(Notice, match="attack-00001.*this part is made anew"):
+        assert tiny.facts(tiny.published(tmp_path)) == tiny.facts(store)
+
+
+def test_an_explainer_that_changes_the_folder_moves_no_store(
+    in_folder: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def moves(task: Task) -> Any:
+        os.chdir(tmp_path_factory.mktemp("elsewhere"))
+        return np.zeros(task.rgb.shape[:2])
+
+    monkeypatch.setitem(EXPLAINERS, "moves", Explainer("moves", moves))
+    tiny.published(Path("store"), 3, explainers=("moves",))
+    assert (in_folder / "store" / "manifest.json").is_file()
 
 
 def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:

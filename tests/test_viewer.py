@@ -1,6 +1,7 @@
 """The viewer's payload and the thumbnails, without a browser."""
 
 import json
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -62,7 +63,7 @@ def test_baselines_have_no_rank_and_superpixels_have_weights(board: boards.Board
 
 
 def test_strange_diagnostics_are_left_out(board: boards.Board) -> None:
-    strange: list[Any] = [None, [], "many", [1, "two"], {}]
+    strange: list[Any] = [None, [], "many", [1, "two"], {}, [float("nan")], [10**400]]
     for weights in strange:
         assert viewer._superpixels({"weights": weights}) == {}
 
@@ -90,8 +91,9 @@ def test_thumbnail_colours_hits_and_false_alarms_only_up_to_n() -> None:
 def test_thumbnail_of_unreadable_or_unfitting_pictures() -> None:
     photo, labels = png(np.zeros((8, 8, 3), np.uint8)), png(np.zeros((8, 8), np.uint16))
     entry = png(np.ones((4, 4), np.uint8))
-    assert thumbnails.thumbnail(photo, labels, entry, 0, 5) is not None
-    assert thumbnails.thumbnail(photo, labels, b"nothing", 0, 5) is not None
-    assert thumbnails.thumbnail(b"nothing", labels, None, 0, 5) is None
-    assert thumbnails.thumbnail(photo, png(np.zeros((4, 4), np.uint16)), None, 0, 5) is None
-    assert thumbnails.thumbnail(photo, None, None, 0, 5) is None
+    draw = partial(thumbnails.thumbnail, size=8, segment=0, n=5)
+    assert draw(photo, labels, entry) is not None
+    assert draw(photo, labels, b"nothing") is not None
+    assert draw(b"nothing", labels, None) is None
+    assert draw(photo, png(np.zeros((4, 4), np.uint16)), None) is None
+    assert draw(photo, None, None) is None

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from compute.explainers import Task
-from compute.inputs.photos import Source, from_array
-from compute.networks.classifiers import Classifier
+from compute.inputs.source import Source, from_array
+from compute.networks.classifier import Classifier
 from compute.store.opening import Store
 from compute.sweep.config import Config
 from compute.sweep.sweep import run_sweep

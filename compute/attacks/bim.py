@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from compute.inputs.regions import Region
-from compute.networks.classifiers import Classifier
+from compute.networks.classifier import Classifier
+from compute.networks.threads import padded
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +54,10 @@ class Job:
 
 @dataclass(frozen=True)
 class Attempt:
-    """What became of a job; `outcome` is success, stalled or exhausted, `rgb` the image at the end."""
+    """What became of a job: `rgb` is the image at the end.
+
+    `outcome` is success, stalled, exhausted, or broken where the network's answer was not finite.
+    """
 
     job: Job
     outcome: str
@@ -109,7 +113,8 @@ def attack(
             return
         with held:
             logits, gradient = _forward_backward(classifier, x, settings.target)
-            outcomes = _judge(running, logits, settings)
+            finite = logits.isfinite().all(dim=1) & gradient.isfinite().all(dim=(1, 2, 3))
+            outcomes = _judge(running, logits, finite, settings)
         for i, outcome in enumerate(outcomes):
             if outcome:
                 yield _finish(running[i], outcome, x[i], logits[i], settings.target)
@@ -124,25 +129,27 @@ def attack(
 
 def _forward_backward(classifier: Classifier, x: Tensor, target: int) -> tuple[Tensor, Tensor]:
     """Logits (B, classes), and the gradient of the target's log-probability, (B, 3, H, W); x is uint8."""
-    image = (x.float() / 255).contiguous(memory_format=torch.channels_last).requires_grad_()
+    image = (padded(x).float() / 255).contiguous(memory_format=torch.channels_last).requires_grad_()
     with torch.enable_grad():
         logits = classifier.network(image)
         (gradient,) = torch.autograd.grad(logits.log_softmax(dim=1)[:, target].sum(), image)
-    return logits.detach(), gradient
+    return logits.detach()[: len(x)], gradient[: len(x)]
 
 
-def _judge(running: list[_Running], logits: Tensor, settings: BIM) -> list[str]:
+def _judge(running: list[_Running], logits: Tensor, finite: Tensor, settings: BIM) -> list[str]:
     """The outcome of each job at its present image; empty while it goes on."""
     log_p = logits.double().log_softmax(dim=1)
     target = log_p[:, settings.target].cpu().numpy()
     predicted = logits.argmax(dim=1).cpu().numpy()
     outcomes = []
-    for state, value, index in zip(running, target, predicted, strict=True):
+    for state, value, index, whole in zip(running, target, predicted, finite.tolist(), strict=True):
         if state.steps == 0:
             state.clean = float(np.exp(value))
         if value >= state.level + settings.progress:
             state.level, state.level_at = float(value), state.steps
-        if index == settings.target and np.exp(value) >= settings.confidence:
+        if not whole:
+            outcomes.append("broken")
+        elif index == settings.target and np.exp(value) >= settings.confidence:
             outcomes.append("success")
         elif state.steps >= settings.iterations:
             outcomes.append("exhausted")

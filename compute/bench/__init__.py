@@ -22,9 +22,9 @@ from compute.bench.ours import Swept
 from compute.errors import InputError
 from compute.explainers.base import seed_of
 from compute.inputs import photos
-from compute.inputs.photos import Source
+from compute.inputs.source import Source
 from compute.networks import classifiers, engine
-from compute.networks.classifiers import Classifier
+from compute.networks.classifier import Classifier
 from compute.networks.engine import Engine, Probabilities
 from compute.sweep.config import Config
 from compute.sweep.sweep import attack_of, passes_of
@@ -105,6 +105,7 @@ def bench(
         "lime_samples_per_s": middle(lime_rates),
         "lime_over_limit": middle(lime_over),
         "lime_stages_s": ours.lime_stages(config, classifier, probabilities, sweeps[0].cases[0]),
+        "guard_s": ours.guard_seconds(classifier, probabilities),
         "attack_steps_per_s": middle(attack_rates),
         "attack_over_limit": middle(attack_over),
         "sweep_s": middle(s.seconds for s in sweeps),

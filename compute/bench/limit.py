@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from compute.networks import engine
-from compute.networks.classifiers import Classifier
+from compute.networks.classifier import Classifier
 from compute.networks.engine import Engine
 from compute.sweep.config import Config
 

@@ -1,5 +1,6 @@
 """wolfspider's side of the benchmark: a whole sweep, LIME alone, the attack alone."""
 
+import statistics
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -12,10 +13,11 @@ from compute.attacks.bim import BIM, Job, attack
 from compute.bench.limit import Rates, wait
 from compute.explainers import EXPLAINERS, Task, lime
 from compute.explainers.base import seed_of
+from compute.explainers.guard import Guard
 from compute.inputs import photos
-from compute.inputs.photos import Source
 from compute.inputs.regions import Segmentation, largest
-from compute.networks.classifiers import Classifier
+from compute.inputs.source import Source
+from compute.networks.classifier import Classifier
 from compute.networks.engine import Probabilities
 from compute.scoring.entry import EntryMap, entry_of_superpixels
 from compute.store.opening import Store
@@ -118,6 +120,16 @@ def lime_rate(config: Config, classifier: Classifier, probabilities: Probabiliti
         for _ in pipeline.run(lime_alone.prepare, lambda item: lime_alone.explain(*item), cases):
             pass
     return len(cases) * config.lime_samples / (time.perf_counter() - started)
+
+
+def guard_seconds(classifier: Classifier, probabilities: Probabilities) -> float:
+    """Median seconds that the guard around an explainer from outside takes a case."""
+    guard, took = Guard(classifier.network, classifier.example(), probabilities), []
+    for _ in range(20):
+        started = time.perf_counter()
+        guard.call("nothing", lambda: None)
+        took.append(time.perf_counter() - started)
+    return statistics.median(took)
 
 
 def attack_rate(config: Config, classifier: Classifier, sources: Sequence[Source], target: int) -> float:

@@ -44,6 +44,7 @@ def as_table(found: dict[str, Any]) -> RenderableType:
     where = _table(("A sweep's stages", "Seconds", "At the limit"), rows)
     foot = (
         f"One LIME case alone, seconds: {_seconds(found['lime_stages_s'])}.\n"
+        f"The guard around an explainer from outside: {found['guard_s'] * 1000:.1f} ms a case.\n"
         f"Making the engine, apart: {found['warm_up_s']:.1f} s."
     )
     return Group(Text(visible(head)), ratios, where, Text(foot))

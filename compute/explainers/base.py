@@ -16,7 +16,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from compute.errors import InputError
+from compute.errors import InputError, in_words
+from compute.explainers.guard import importing
 
 Priorities = npt.NDArray[np.floating]
 
@@ -26,12 +27,14 @@ class Task:
     """One prediction to explain.
 
     Attributes:
-        network: (B, 3, H, W) float32 RGB in [0, 1] to (B, classes) logits; frozen, in eval mode.
-        rgb: (H, W, 3) uint8, the image whose prediction is to be explained.
+        network: (B, 3, H, W) float32 RGB in [0, 1] to (B, classes) logits; frozen, in eval mode. On a CPU, the last
+            bits of small batches depend on the number of threads: see `compute.networks.threads`.
+        rgb: (H, W, 3) uint8, the image whose prediction is to be explained; read-only in a sweep.
         target: index of the predicted class.
         seed: derived from the sweep's seed, the case and the explainer; all randomness must come from it.
         lime_samples: number of perturbed images for LIME.
-        probabilities: (B, 3, H, W) to (B, classes) softmax probabilities without gradients, on the fastest path.
+        probabilities: (B, 3, H, W) to (B, classes) softmax probabilities without gradients, on the fastest path; the
+            same bits for any number of threads.
         batch: images per forward pass for explainers that need many.
         exclusive: held while the network runs, so that explainers of several cases can overlap on their other work.
         prepared: what the explainer's `prepare` returned, in another thread; None without one.
@@ -54,8 +57,8 @@ class Task:
 
     @property
     def image(self) -> Tensor:
-        """(1, 3, H, W) float32 in [0, 1] on the network's device."""
-        tensor = torch.from_numpy(np.ascontiguousarray(self.rgb)).to(self.device).permute(2, 0, 1)[None]
+        """(1, 3, H, W) float32 in [0, 1] on the network's device: a new tensor each time."""
+        tensor = torch.tensor(self.rgb, device=self.device).permute(2, 0, 1)[None]
         return tensor.float().contiguous().div_(255)
 
     @property
@@ -93,6 +96,7 @@ class Explainer:
         baseline: scored, but not ranked.
         prepare: from the image, (H, W, 3) uint8, to `Task.prepared`; runs beforehand in another thread, without torch.
         code: SHA-256 of the file of an explainer from outside.
+        outside: not ours, so that a `Guard` is around it.
     """
 
     name: str
@@ -100,6 +104,7 @@ class Explainer:
     baseline: bool = False
     prepare: Callable[[npt.NDArray[np.uint8]], Any] | None = None
     code: str = ""
+    outside: bool = False
 
 
 EXPLAINERS: dict[str, Explainer] = {}
@@ -138,17 +143,20 @@ def _outside(name: str) -> Explainer:
     if here not in sys.path:
         sys.path.insert(0, here)
     try:
-        thing = getattr(importlib.import_module(module), attribute)
-        explain = thing() if inspect.isclass(thing) else thing
-    except Exception as error:  # a user's module may raise anything
-        raise InputError(f"--explainers {name}: cannot be imported ({type(error).__name__}: {error})") from error
+        with importing(name):
+            thing = getattr(importlib.import_module(module), attribute)
+            explain = thing() if inspect.isclass(thing) else thing
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a user's module may raise anything, and exit
+        raise InputError(f"--explainers {name}: cannot be imported ({in_words(error)})") from error
     if not callable(explain):
         raise InputError(f"--explainers {name}: not a function of a task, nor a class whose instances are")
     if attribute in EXPLAINERS:
         raise InputError(f"--explainers {name}: {attribute} is the name of an explainer of ours; rename yours")
     source = getattr(sys.modules[module], "__file__", None)
     code = hashlib.sha256(Path(source).read_bytes()).hexdigest() if source else ""
-    return Explainer(attribute, explain, code=code)
+    return Explainer(attribute, explain, code=code, outside=True)
 
 
 def seed_of(*parts: object) -> int:

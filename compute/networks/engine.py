@@ -17,8 +17,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from compute.errors import InputError, Notice
-from compute.networks.classifiers import Classifier
+from compute.networks.classifier import Classifier
 from compute.networks.export import NotExportable, exported
+from compute.networks.threads import padded
 
 Probabilities = Callable[[Tensor], Tensor]
 """(B, 3, H, W) in [0, 1] to (B, classes) float32 softmax probabilities, without gradients."""
@@ -138,13 +139,14 @@ def preparing_threads() -> int:
 
 
 def probabilities(classifier: Classifier, engine: Engine) -> Probabilities:
-    """Passes of a resolved engine, of at most `engine.batch` images.
+    """Passes of a resolved engine, of at most `engine.batch` images: the same bits for any number of threads.
 
     Raises:
         NotExportable: the engine is onnxruntime, and the network cannot run there.
     """
     if engine.name == "onnxruntime":
-        return exported(classifier.network, classifier.example())
+        passes = exported(classifier.network, classifier.example())
+        return lambda images: passes(padded(images))[: len(images)]
     network: Callable[[Tensor], Tensor] = classifier.network
     if engine.name == "compiled":
         network = _compiled(classifier.network, engine.batch)
@@ -152,7 +154,7 @@ def probabilities(classifier: Classifier, engine: Engine) -> Probabilities:
 
     def run(images: Tensor) -> Tensor:
         with torch.inference_mode(), torch.autocast(classifier.device.type, dtype, enabled=dtype is not None):
-            return network(images).float().softmax(dim=1)
+            return network(padded(images))[: len(images)].float().softmax(dim=1)
 
     return run
 

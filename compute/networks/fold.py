@@ -22,11 +22,11 @@ def folded(network: nn.Module, example: Tensor) -> nn.Module:
         example: (B, 3, H, W), an input to compare the logits at.
     """
     candidate = copy.deepcopy(network)
-    with torch.inference_mode():
+    with torch.no_grad():
         before = network(example)
     for conv, norm in _pairs(candidate, example):
         _fold(candidate, conv, norm)
-    with torch.inference_mode():
+    with torch.no_grad():
         after = candidate(example)
     # A convolution whose output also goes elsewhere, or which runs twice, must not be folded: the logits tell.
     same = torch.allclose(before, after, rtol=0, atol=TOLERANCE * float(before.abs().max()))
@@ -40,15 +40,16 @@ def _pairs(network: nn.Module, example: Tensor) -> list[tuple[nn.Conv2d, nn.Batc
     found: list[tuple[nn.Conv2d, nn.BatchNorm2d]] = []
 
     def note(module: nn.Module, _: tuple[Tensor, ...], output: Tensor) -> None:
-        if isinstance(module, nn.Conv2d):
+        if isinstance(module, nn.Conv2d) and "weight" in module._parameters:  # else it is made anew in each pass
             made[:] = [(module, output)]
 
     def match(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         if isinstance(module, nn.BatchNorm2d) and module.track_running_stats and made and made[0][1] is inputs[0]:
             found.append((made[0][0], module))
 
-    handles = [module.register_forward_hook(note) for module in network.modules()]
-    handles += [module.register_forward_pre_hook(match) for module in network.modules()]
+    watched = [module for module in network.modules() if not isinstance(module, torch.jit.ScriptModule)]
+    handles = [module.register_forward_hook(note) for module in watched]
+    handles += [module.register_forward_pre_hook(match) for module in watched]
     try:
         network(example)
     finally:

@@ -1,7 +1,9 @@
 """Table 1 in the paper's form, the paper's figures beside ours, and its two questions answered."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from textwrap import shorten
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
@@ -9,23 +11,31 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from compute.scoring.statistics import FEW_PHOTOS, MEASURES, Estimate, Summary, answer_r1, answer_r2, summarise
+from compute.scoring.statistics import MEASURES, Estimate, Summary, summarise
+from compute.scoring.words import answer_r1, answer_r2, bracketed, counted, few_photos
 from compute.store.opening import Store
 from compute.text import visible
 
 PAPER = {"saliency": (2.58, 2.59), "guided_backprop": (2.06, 2.03), "lime": (1.36, 1.38)}
 """Mean ranks by Jaccard index and by Hamming likeness: Table 1 of the paper (Inception v3, 608 cases)."""
+_NAMED = 5
+"""Failed explainers, and photos passed over, that the report for a terminal names."""
+
+
+def paper_ranks(summary: Summary) -> Mapping[str, tuple[float, float]]:
+    """The paper's mean ranks where they can be compared: where the ranked explainers are exactly the paper's."""
+    return PAPER if set(summary.ranked) == set(PAPER) else {}
 
 
 @dataclass(frozen=True)
 class Report:
-    """What a store says."""
+    """What a store says; `failures` are the rows of that table."""
 
     photos: int
     attempts: int
     cases: int
     explanations: int
-    failures: int
+    failures: list[dict[str, Any]]
     summary: Summary
     manifest: Mapping[str, Any]
 
@@ -49,48 +59,63 @@ def report(store: Store) -> Report:
     with store.connect() as connection:
         counts = connection.execute(
             """select (select count(*) from photos), (select count(*) from attempts), (select count(*) from cases),
-                      (select coalesce(max(e), 0) from (select count(*) as e from scores group by explainer)),
-                      (select count(*) from failures)"""
+                      (select coalesce(max(e), 0) from (select count(*) as e from scores group by explainer))"""
         ).fetchone()
         assert counts is not None
-        photos, attempts, cases, explanations, failures = counts
-        summary = summarise(connection)
-        return Report(photos, attempts, cases, explanations, failures, summary, store.manifest)
+        photos, attempts, cases, explanations = counts
+        columns = ("stage", "photo", "case_id", "explainer", "reason")
+        rows = connection.execute(f"select {', '.join(columns)} from failures order by all").fetchall()
+        failures = [dict(zip(columns, row, strict=True)) for row in rows]
+        return Report(photos, attempts, cases, explanations, failures, summarise(connection), store.manifest)
 
 
 def as_table(found: Report) -> RenderableType:
-    """The report for a terminal."""
+    """The report for a terminal. Texts from the store are never markup."""
     target, classifier = found.manifest["target"]["name"], found.manifest["classifier"]["name"]
     share = f"{found.cases / found.attempts:.0%}" if found.attempts else "none"
     head = (
-        f"{classifier}, target {target}: {found.photos} photos, {found.attempts} attempts, {found.cases} cases "
-        f"({share}), {found.explanations:,} explanations per explainer"
+        f"{classifier}, target {target}: {counted(found.photos, 'photo')}, {counted(found.attempts, 'attempt')}, "
+        f"{counted(found.cases, 'case')} ({share}), {counted(found.explanations, 'explanation')} per explainer"
     )
+    paper = paper_ranks(found.summary)
     title = "Mean over all case x n, 95 % interval over photos; ranks: 1 is best"
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    table.add_column("Explainer", no_wrap=True, min_width=15)
-    for name in ("Rank by\nJaccard", "paper", "Rank by\nHamming", "paper", "Jaccard\nindex", "Hamming\nlikeness"):
-        table.add_column(name, justify="right", no_wrap=True)
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, show_edge=False, padding=0)
+    table.add_column("Explainer", overflow="fold")
+    ranks = [name for by in ("Jaccard", "Hamming") for name in (f"Rank by\n{by}", *["paper"] * bool(paper))]
+    for name in (*ranks, "Jaccard\nindex", "Hamming\nlikeness"):
+        table.add_column(name, justify="right", overflow="fold")
     for name, measures in found.summary.explainers.items():
-        ours = [_cell(measures.get(m), digits=2 if "rank" in m else 3) for m in MEASURES]
-        paper = [f"{value:.2f}" for value in PAPER[name]] if name in PAPER else ["", ""]
-        table.add_row(visible(name), ours[0], paper[0], ours[1], paper[1], ours[2], ours[3])
-    lines: list[RenderableType] = [Text(visible(head)), table]
-    lines += [Text(visible(answer(found.summary))) for answer in (answer_r1, answer_r2)]
-    lines.append(Text("Paper: Inception v3, 112 photos, 608 cases, 12,160 explanations per explainer.", style="dim"))
-    if found.summary.photos < FEW_PHOTOS:
-        note = (
-            f"Only {found.summary.photos} photos have cases: intervals from so few are rough and tend to be too narrow."
-        )
-        lines.append(Text(note, style="yellow"))
-    if found.failures:
-        lines.append(Text(f"{found.failures} failures or skipped photos: see `wolfspider show`.", style="yellow"))
-    return Group(*lines)
+        cells = [_cell(measures.get(m), digits=2 if "rank" in m else 3) for m in MEASURES]
+        if paper:
+            theirs = [f"{value:.2f}" for value in paper.get(name, ())] or ["", ""]
+            cells = [cells[0], Text(theirs[0]), cells[1], Text(theirs[1]), *cells[2:]]
+        table.add_row(Text(visible(name)), *cells)
+    answers = [Text(visible(answer(found.summary))) for answer in (answer_r1, answer_r2)]
+    lines: list[RenderableType] = [Text(visible(head)), table, "", *answers]
+    if paper:
+        lines.append(Text("Paper: Inception v3, 112 photos, 608 cases, 12,160 explanations per explainer.", "dim"))
+    notes = [few_photos(found.summary.photos) if found.cases else "", *failed(found.failures)]
+    return Group(*lines, *[Text(visible(note), "yellow") for note in notes if note])
+
+
+def failed(failures: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Explainers that failed and photos that were passed over, with their reasons: a line each, then a count."""
+    reasons = [(f["explainer"], f["photo"], shorten(f["reason"], 200, placeholder=" ...")) for f in failures]
+    explainers = Counter((explainer, reason) for explainer, _, reason in reasons if explainer)
+    photos = [f"{photo} was passed over: {reason}" for explainer, photo, reason in reasons if not explainer]
+    return [
+        *_first([f"{name} failed on {counted(n, 'case')}: {reason}" for (name, reason), n in explainers.most_common()]),
+        *_first(photos),
+    ]
+
+
+def _first(lines: list[str]) -> list[str]:
+    more = len(lines) - _NAMED
+    return lines[:_NAMED] + ([f"... and {more} more: see `wolfspider show`"] if more > 0 else [])
 
 
 def _cell(estimate: Estimate | None, *, digits: int) -> Text:
     if estimate is None:
         return Text("-")
-    if estimate.low is None or estimate.high is None:
-        return Text(f"{estimate.mean:.{digits}f}")
-    return Text.assemble(f"{estimate.mean:.{digits}f}\n", (f"{estimate.low:.2f}-{estimate.high:.2f}", "dim"))
+    interval = bracketed(estimate.low, estimate.high)
+    return Text.assemble(f"{estimate.mean:z.{digits}f}", (f"\n{interval}" if interval else "", "dim"))

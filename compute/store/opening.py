@@ -1,51 +1,81 @@
 """A published store: one directory, one run of one configuration, checked when it is opened.
 
-Nothing here imports torch: the dashboard and notebooks open stores through this module alone.
+A store may come from anywhere. Its path is never text of a query, its files are read as bytes that are verified and
+then parsed, and its connections can reach no file. Nothing here imports torch: the dashboard and notebooks open
+stores through this module alone.
 """
 
-import hashlib
-import json
-from dataclasses import dataclass
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from importlib import resources
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from compute.errors import InputError
-from compute.store.schema import SCHEMA_VERSION, TABLES
+from compute.store.files import open_regular, read_whole, sha256, sha256_file
+from compute.store.keys import wrong_keys, wrong_rows
+from compute.store.manifest import MANIFEST as MANIFEST  # noqa: PLC0414 (whoever opens stores looks for it)
+from compute.store.manifest import RUN, read_manifest
+from compute.store.schema import TABLES
 
-MANIFEST = "manifest.json"
 MEMORY_TABLES = ("photos", "attempts", "explanations", "scores", "failures")
-"""Tables that sit in DuckDB's memory; `images` stays on disk and is fetched by id."""
+"""Tables that are read when the store is opened; `images` stays on disk and is fetched by id."""
+LARGEST, LARGEST_UNPACKED = 2**28, 2**30
+"""Bytes of a table in memory; a million explanations take about 20 of the first, 200 MB of the second."""
+LONGEST = 2**20
+"""Bytes of a text in a table."""
+
+_CONNECTION: dict[str, str | bool | int | float | list[str]] = {
+    "enable_external_access": False,
+    "autoload_known_extensions": False,
+    "autoinstall_known_extensions": False,
+    "temp_directory": "",
+    "memory_limit": "4GB",
+    "threads": 4,
+}
 
 
 @dataclass(frozen=True)
 class Store:
-    """An opened store whose manifest, schemas and row counts have been checked."""
+    """An opened store: its manifest, schemas and keys have been checked, and its tables are the manifest's bit for bit.
+
+    `images`, too large to be read at once, is an exception: `damaged` verifies it.
+    """
 
     path: Path
     manifest: dict[str, Any]
+    tables: Mapping[str, pa.Table] = field(repr=False, compare=False)
 
     def connect(self) -> duckdb.DuckDBPyConnection:
-        """A new in-memory DuckDB with the tables and views; it can read nothing but this store's `images.parquet`.
+        """A new in-memory DuckDB with the tables and views, which can read and write no file; `images` is read lazily.
 
         Not to be shared between threads: give each thread its own `.cursor()`.
+
+        Raises:
+            InputError: the tables need more memory than a connection may take.
         """
-        connection = duckdb.connect(":memory:", config={"autoload_known_extensions": "false"})
-        for table in MEMORY_TABLES:
-            connection.execute(f"create table {table} as from read_parquet(?)", [str(self.file(table))])
-        images = str(self.file("images")).replace("'", "''")
-        connection.execute(f"create view images as from read_parquet('{images}')")
+        connection = duckdb.connect(":memory:", config=_CONNECTION)
+        try:
+            for name, table in self.tables.items():
+                connection.from_arrow(table).create(name)
+        except duckdb.Error as error:
+            connection.close()
+            raise InputError(f"{self.path}: the tables cannot be read ({_line(error)})") from error
+        connection.from_arrow(_dataset(self.open("images"))).create_view("images")
         connection.execute("create table explainers (name varchar, position integer, baseline boolean)")
         explainers = self.manifest["explainers"]
         connection.executemany(
             "insert into explainers values (?, ?, ?)", [[e["name"], i, e["baseline"]] for i, e in enumerate(explainers)]
         )
         connection.execute(resources.files("compute.store").joinpath("views.sql").read_text())
-        connection.execute(f"set allowed_paths = ['{images}']")
-        connection.execute("set enable_external_access = false")
         connection.execute("set lock_configuration = true")
         return connection
 
@@ -53,74 +83,99 @@ class Store:
         """The Parquet file of a table."""
         return self.path / f"{table}.parquet"
 
+    def open(self, table: str) -> BufferedReader:
+        """The Parquet file of a table, opened: no library need understand its path."""
+        return open_regular(self.file(table))
+
     def damaged(self) -> list[str]:
-        """Recompute the checksums: the names of the tables whose bytes differ from the manifest's."""
-        return [t for t, entry in self.manifest["tables"].items() if sha256_file(self.file(t)) != entry["sha256"]]
+        """Read every table again: the names of those whose bytes are missing or differ from the manifest's."""
+        return [t for t in TABLES if not self._is_whole(t)]
+
+    def _is_whole(self, table: str) -> bool:
+        try:
+            return bool(sha256_file(self.file(table)) == self.manifest["tables"][table]["sha256"])
+        except (InputError, OSError):
+            return False
 
 
 def open_store(path: str | Path) -> Store:
     """Open a published store read-only.
 
     Raises:
-        InputError: no such store, not a store, another schema version, or tables that do not fit the manifest.
+        InputError: no such store, not a store, another schema version, damaged, or tables that do not fit the manifest
+            or each other.
     """
     root = Path(path)
-    if not root.is_dir():
+    if not os.path.isdir(root):  # noqa: PTH112 (Path.is_dir raises where a folder above it is closed)
         raise InputError(f"{root}: no such folder; `wolfspider sweep --out {root}` makes a store")
-    if not (root / MANIFEST).is_file():
+    if not os.path.lexists(root / MANIFEST):
+        begun = os.path.lexists(root / RUN)
         hint = f"an unfinished sweep: run the sweep again, or `wolfspider publish {root}`"
-        raise InputError(f"{root}: {hint if (root / 'run.json').is_file() else 'not a store: it has no manifest.json'}")
-    manifest = _read_manifest(root / MANIFEST)
-    for table, schema in TABLES.items():
-        _check_table(root, table, schema, manifest["tables"][table]["rows"])
-    return Store(root.resolve(), manifest)
+        raise InputError(f"{root}: {hint if begun else 'not a store: it has no manifest.json'}")
+    manifest = read_manifest(root)
+    explainers = [explainer["name"] for explainer in manifest["explainers"]]
+    for table, fault in wrong_rows({t: manifest["tables"][t]["rows"] for t in TABLES}, len(explainers)):
+        raise InputError(f"{root / table}.parquet: {fault}; the tables do not fit")
+    tables = {table: _read_table(root, table, manifest["tables"][table]) for table in MEMORY_TABLES}
+    for table, fault in wrong_keys(tables, explainers):
+        raise InputError(f"{root / table}.parquet: {fault}; the tables do not fit")
+    path = root / "images.parquet"
+    with open_regular(path) as file:
+        _check(path, file, "images", manifest["tables"]["images"]["rows"])
+    return Store(root.resolve(), manifest, tables)
 
 
-def _read_manifest(path: Path) -> dict[str, Any]:
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-        version = int(manifest["schema_version"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: not a readable manifest ({error})") from error
-    if version != SCHEMA_VERSION:
-        age = "a newer" if version > SCHEMA_VERSION else "an older"
-        raise InputError(
-            f"{path}: schema version {version} comes from {age} wolfspider; this one reads version {SCHEMA_VERSION}"
-        )
-    try:
-        for table in TABLES:
-            entry = manifest["tables"][table]
-            _ = int(entry["rows"]), str(entry["sha256"])
-        for explainer in manifest["explainers"]:
-            _ = str(explainer["name"]), bool(explainer["baseline"])
-        _ = dict(manifest["config"]), str(manifest["target"]["name"]), int(manifest["target"]["index"])
-        _ = str(manifest["classifier"]["name"]), int(manifest["classifier"]["size"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{path}: the manifest lacks or garbles {error}") from error
-    return dict(manifest)
-
-
-def _check_table(root: Path, table: str, schema: Any, rows: int) -> None:
+def _read_table(root: Path, table: str, entry: Mapping[str, Any]) -> pa.Table:
+    """A table whose bytes are the manifest's, texts as dictionaries."""
     path = root / f"{table}.parquet"
-    if path.resolve().parent != root.resolve():
-        raise InputError(f"{path}: leads outside the store")
+    data = read_whole(path, LARGEST)
+    if sha256(data) != entry["sha256"]:
+        raise InputError(
+            f"{path}: damaged (its checksum is not the manifest's); take another copy of the store, or make it again"
+        )
+    metadata = _check(path, pa.BufferReader(data), table, entry["rows"])
+    unpacked = sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
+    if unpacked > LARGEST_UNPACKED or (table != "scores" and entry["rows"] > len(data)):  # 20 scores follow from a row
+        raise InputError(
+            f"{path}: {entry['rows']} rows, {unpacked} bytes in a file of {len(data)}; no store needs that"
+        )
+    names = [f.name for f in TABLES[table] if f.type == pa.string()]
     try:
-        found = pq.read_schema(path)
-        count = pq.read_metadata(path).num_rows
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: missing from the store; publish it again") from error
+        found = pq.ParquetFile(pa.BufferReader(data), metadata=metadata, read_dictionary=names).read()
+        found.validate(full=True)
     except Exception as error:  # pyarrow raises several unrelated types for damaged files
-        raise InputError(f"{path}: not a readable Parquet file ({str(error).splitlines()[0]})") from error
+        raise InputError(f"{path}: cannot be read ({_line(error)})") from error
+    texts = [c for column in found.columns for c in column.chunks if pa.types.is_dictionary(c.type)]
+    if any((pc.max(pc.binary_length(text.dictionary)).as_py() or 0) > LONGEST for text in texts):
+        raise InputError(f"{path}: a text of more than {LONGEST:,} bytes; no store needs that")
+    return found
+
+
+def _check(path: Path, source: Any, table: str, rows: int) -> pq.FileMetaData:
+    """The metadata of a table whose schema and number of rows are right."""
+    schema = TABLES[table]
+    try:
+        metadata = pq.read_metadata(source)
+        found = metadata.schema.to_arrow_schema()
+    except Exception as error:  # pyarrow raises several unrelated types for damaged files
+        raise InputError(f"{path}: not a readable Parquet file ({_line(error)})") from error
     if not found.equals(schema, check_metadata=False):
         wrong = sorted(set(found.names) ^ set(schema.names)) or [
             f.name for f in schema if found.field(f.name).type != f.type or found.field(f.name).nullable != f.nullable
         ]
         raise InputError(f"{path}: columns differ from the schema: {', '.join(wrong) or 'their order'}")
-    if count != rows:
-        raise InputError(f"{path}: {count} rows where the manifest says {rows}; the table and the manifest do not fit")
+    counts = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
+    if not rows == sum(counts) == metadata.num_rows:
+        raise InputError(f"{path}: {sum(counts)} rows where the manifest says {rows}; the two do not fit")
+    return metadata
 
 
-def sha256_file(path: Path) -> str:
-    """SHA-256 of a file as hexadecimal digits, read in pieces."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _dataset(file: BufferedReader) -> ds.Dataset:
+    """A Parquet file as something that is read piece by piece, as queries need it."""
+    kind = ds.ParquetFileFormat()
+    fragment = kind.make_fragment(pa.PythonFile(file, mode="r"))
+    return ds.FileSystemDataset([fragment], fragment.physical_schema, kind)
+
+
+def _line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)

@@ -23,7 +23,11 @@ _TEXT, _FLAG, _REAL, _INT, _SMALL = pa.string(), pa.bool_(), pa.float32(), pa.in
 TABLES: dict[str, pa.Schema] = {
     "photos": pa.schema(
         [
-            _field("photo_id", _TEXT, "file name and the first 8 hex digits of the file's SHA-256"),
+            _field(
+                "photo_id",
+                _TEXT,
+                "file name and the first 8 hex digits of the file's SHA-256 (all 64 where two would be equal)",
+            ),
             _field("name", _TEXT, "file name"),
             _field("source", _TEXT, "where it was read: the path as given, or the package that bundles it"),
             _field(

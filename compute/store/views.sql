@@ -38,7 +38,7 @@ select a.case_id, a.photo_id, a.explainer, a.n,
 from ranked a join ranked b on a.case_id = b.case_id and a.n = b.n
 group by all;
 
--- Sums per photo: what the bootstrap over photos resamples (compute/scoring/statistics.py).
+-- Sums per photo, the unit of all intervals (compute/scoring/statistics.py).
 create or replace view photo_sums as
 with scored as (
     select photo_id, explainer, count(*) as scores, sum(jaccard) as jaccard, sum(hamming) as hamming
@@ -64,3 +64,16 @@ select case_id, photo_id, explainer,
        max(hamming) as best_hamming, avg(hamming) as mean_hamming
 from measures
 group by case_id, photo_id, explainer;
+
+-- Sums per photo of how far an explainer is above the (first) baseline, on the cases that both have explained: where
+-- one has failed on some, means over each one's own cases would compare different cases.
+create or replace view baseline_sums as
+select a.photo_id, a.explainer, e.position, b.explainer as baseline, count(*) as cases,
+       sum(a.mean_jaccard - b.mean_jaccard) as jaccard
+from case_scores a
+join explainers e on e.name = a.explainer and not e.baseline
+join case_scores b using (case_id)
+where b.explainer = (
+    select arg_min(name, position) from explainers where baseline and name in (select explainer from case_scores)
+)
+group by a.photo_id, a.explainer, e.position, b.explainer;

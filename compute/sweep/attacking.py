@@ -1,22 +1,26 @@
-"""Attack a group of photos: load, classify and segment them, then attack the largest regions of each in one batch."""
+"""Attack a group of photos: load, segment and classify them, then attack the largest regions of each in one batch."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import torch
 
-from compute.attacks.bim import BIM, Job, attack
+from compute.attacks.bim import BIM, Attempt, Job, attack
+from compute.errors import in_words
 from compute.inputs import photos
-from compute.inputs.photos import Photo, PhotoError, Source
 from compute.inputs.regions import Segmentation, largest
-from compute.networks.classifiers import Classifier
+from compute.inputs.source import Photo, PhotoError, Source
+from compute.networks.classifier import Classifier
+from compute.networks.threads import one_thread
 from compute.store.png import png
 from compute.sweep.rows import attempt_row, failure_row, photo_row
 from compute.sweep.turns import Turns
 
 Rows = dict[str, list[dict[str, Any]]]
+NOT_FINITE = "the network's answer is not finite (NaN or infinite)"
 
 
 @dataclass(frozen=True)
@@ -48,16 +52,19 @@ class Attacking:
         """
         started, classes = time.perf_counter(), self.classifier.classes
         rows: Rows = {"photos": [], "attempts": [], "images": [], "failures": []}
-        loaded: list[Photo] = []
+        jobs: list[Job] = []
         for source in group:
             try:
-                loaded.append(photos.load(source, self.classifier.size))
+                photo = photos.load(source, self.classifier.size)
+                labels = photo.regions if photo.regions is not None else self.segmentation.of(photo.rgb)
+                clean = self._classify(photo)
             except PhotoError as error:
                 rows["failures"].append(failure_row("photo", source.origin, str(error)))
-        jobs: list[Job] = []
-        for photo, clean in zip(loaded, self._classify(loaded), strict=True):
-            photo_id = photo.source.photo_id
-            labels = photo.regions if photo.regions is not None else self.segmentation.of(photo.rgb)
+                continue
+            except Exception as error:  # whatever the network makes of a photo: it never takes its group with it
+                rows["failures"].append(failure_row("photo", source.photo_id, in_words(error)))
+                continue
+            photo_id = source.photo_id
             rows["photos"].append(photo_row(photo, labels, clean, classes))
             rows["images"].append({"owner": photo_id, "kind": "photo", "png": png(photo.rgb)})
             rows["images"].append({"owner": photo_id, "kind": "segments", "png": png(labels.astype("uint16"))})
@@ -68,24 +75,48 @@ class Attacking:
                 jobs += [
                     Job(f"{photo_id}-r{r.rank:02d}", photo_id, photo.rgb, r) for r in largest(labels, self.regions)
                 ]
-        prepared = time.perf_counter()
-        for attempt in attack(self.classifier, jobs, self.settings, batch=self.batch, exclusive=self.turns):
-            rows["attempts"].append(attempt_row(attempt, classes))
-            rows["images"].append({"owner": attempt.job.case_id, "kind": "adversarial", "png": png(attempt.rgb)})
+        prepared, left = time.perf_counter(), 1.0
+        for found in self._attempts(jobs):
+            if isinstance(found, Attempt):
+                rows["attempts"].append(attempt_row(found, classes))
+                rows["images"].append({"owner": found.job.case_id, "kind": "adversarial", "png": png(found.rgb)})
+            else:
+                rows["failures"].append(found)
             advance(1 / len(jobs))
-        if not jobs:
-            advance(1)
+            left -= 1 / len(jobs)
+        advance(left)
         rows["attempts"].sort(key=lambda row: row["case_id"])
         rows["images"].sort(key=lambda row: (row["owner"], row["kind"]))
         return rows, {"prepare": prepared - started, "attack": time.perf_counter() - prepared}
 
-    def _classify(self, loaded: Sequence[Photo]) -> list[tuple[int, float]]:
-        """(index, confidence) of the unmodified crops."""
-        found: list[tuple[int, float]] = []
-        for start in range(0, len(loaded), self.batch):
-            images = torch.stack([torch.from_numpy(p.rgb) for p in loaded[start : start + self.batch]])
-            images = images.to(self.classifier.device).permute(0, 3, 1, 2).float() / 255
-            with self.turns, torch.inference_mode():
-                p, index = self.classifier.network(images).softmax(dim=1).max(dim=1)
-            found += list(zip(index.tolist(), p.tolist(), strict=True))
-        return found
+    def _classify(self, photo: Photo) -> tuple[int, float]:
+        """(index, confidence) of the unmodified crop."""
+        image = torch.from_numpy(photo.rgb).to(self.classifier.device).permute(2, 0, 1)[None].float() / 255
+        with self.turns, one_thread(), torch.inference_mode():
+            logits = self.classifier.network(image)[0]
+        if not logits.isfinite().all():
+            raise ValueError(NOT_FINITE)
+        p, index = logits.softmax(dim=0).max(dim=0)
+        return int(index), float(p)
+
+    def _attempts(self, jobs: Sequence[Job]) -> Iterator[Attempt | dict[str, Any]]:
+        """What became of the jobs: attempts, and rows of `failures`.
+
+        Where a pass fails, what is left is attacked photo by photo, so that only photos that fail alone are lost.
+        """
+        left = {job.case_id: job for job in jobs}
+
+        def finished(some: Iterable[Job]) -> Iterator[Attempt | dict[str, Any]]:
+            for attempt in attack(self.classifier, some, self.settings, batch=self.batch, exclusive=self.turns):
+                job = left.pop(attempt.job.case_id)
+                broken = attempt.outcome == "broken"
+                yield failure_row("attack", job.photo_id, NOT_FINITE, case_id=job.case_id) if broken else attempt
+
+        try:
+            yield from finished(jobs)
+        except Exception:  # a network may raise anything, as where memory runs out
+            for photo_id, own in groupby(list(left.values()), key=lambda job: job.photo_id):
+                try:
+                    yield from finished(own)
+                except Exception as error:
+                    yield failure_row("attack", photo_id, in_words(error))

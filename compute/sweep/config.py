@@ -93,6 +93,9 @@ class Config(BaseModel):
         EXPLAIN,
     )
     lime_samples: int = _option(1000, "Perturbed images per LIME explanation.", EXPLAIN, ge=10, le=1_000_000)
+    time_limit: float = _option(
+        0.0, "Seconds after which an explainer of your own has failed on a case; 0 is none.", EXPLAIN, ge=0, le=1e6
+    )
     seed: int = _option(0, "Seed of all randomness.", RUN, ge=0, le=2**32 - 1)
     batch: int = _option(0, "Images per pass; 0 chooses by the kind of device.", RUN, ge=0, le=65_536)
     group: int = _option(
@@ -126,8 +129,12 @@ class Config(BaseModel):
         return Config(**{**dict(self), **changes})
 
     def science(self) -> dict[str, Any]:
-        """The fields that decide the results; where photos lie, and where results go, does not."""
-        return self.model_dump(exclude={"photos", "device", "out", "weights"})
+        """The fields that decide the results.
+
+        Where photos lie, and where results go, does not. A time limit decides who fails, by the speed of the machine:
+        a sweep that hangs can be stopped, and go on with one.
+        """
+        return self.model_dump(exclude={"photos", "device", "out", "weights", "time_limit"})
 
 
 def option(name: str) -> str:

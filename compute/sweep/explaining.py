@@ -1,18 +1,20 @@
 """Explain one case with every explainer, and score what they say."""
 
 import contextlib
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from torch import Tensor, nn
 
-from compute.explainers import Explainer, Explanation, Superpixels, Task
+from compute.errors import InputError, in_words
+from compute.explainers import Explainer, Explanation, Superpixels, Task, plain
 from compute.explainers.base import seed_of
+from compute.explainers.guard import Failed, Guard
 from compute.scoring import entry as scores
 from compute.store.png import png
 from compute.store.schema import N_SIZES
@@ -39,6 +41,14 @@ class Explained:
     seconds: dict[str, float]
 
 
+class Answer(NamedTuple):
+    """What an explainer said of a case: its entry map, its diagnostics as JSON, and the seconds it took."""
+
+    entry: scores.EntryMap
+    diagnostics: str
+    seconds: float
+
+
 class Prepared(NamedTuple):
     """What an explainer's `prepare` returned, and the seconds it took."""
 
@@ -58,6 +68,8 @@ class Explaining:
         lime_samples: perturbed images per LIME explanation.
         seed: the sweep's.
         turns: at the network.
+        guard: around explainers from outside, where there are any.
+        time_limit: seconds after which an explainer from outside has failed; 0 is none.
     """
 
     explainers: Sequence[Explainer]
@@ -67,6 +79,8 @@ class Explaining:
     lime_samples: int
     seed: int
     turns: Turns
+    guard: Guard | None = None
+    time_limit: float = 0
 
     def prepare(self, case: Case) -> dict[str, Prepared]:
         """What explainers want to know beforehand, by name; the explainer itself will meet whatever goes wrong here."""
@@ -74,8 +88,8 @@ class Explaining:
         for explainer in self.explainers:
             if explainer.prepare is not None:
                 started = time.perf_counter()
-                with contextlib.suppress(Exception):
-                    found[explainer.name] = Prepared(explainer.prepare(case.rgb), time.perf_counter() - started)
+                with contextlib.suppress(Exception, SystemExit):
+                    found[explainer.name] = Prepared(explainer.prepare(_copy(case)), time.perf_counter() - started)
         return found
 
     def explain(self, case: Case, prepared: Mapping[str, Prepared]) -> Explained:
@@ -89,76 +103,85 @@ class Explaining:
         sizes = scores.scheduled_sizes(case.region.size)
         for explainer in sorted(self.explainers, key=lambda e: e.name != "lime"):
             beforehand = prepared.get(explainer.name, Prepared())
-            started, waited = time.perf_counter() - beforehand.seconds, self.turns.waited
             try:
-                task = self._task(case, explainer, beforehand.value)
-                found = explainer.explain(task)
-                entry = entry_map(found, sizes, task)
-                diagnostics = json.dumps(dict(found.diagnostics) if isinstance(found, Superpixels) else {})
-            except Stopped:
+                answer = self._answer(case, explainer, beforehand.value, sizes)
+            except (Stopped, InputError):
                 raise
-            except (Exception, SystemExit) as error:  # a user's may raise anything; one failure never ends a sweep
-                reason = f"{type(error).__name__}: {str(error)[:500]}"
+            except (Exception, SystemExit) as error:  # one failure never ends a sweep
+                reason = str(error) if isinstance(error, Failed) else in_words(error)
                 who = {"case_id": case.case_id, "explainer": explainer.name}
                 rows["failures"].append(failure_row("explain", case.photo_id, reason, **who))
                 if explainer.name == "lime":
                     break
                 continue
             if explainer.name == "lime":
-                sizes = scores.sizes_of(entry)
-            seconds[explainer.name] = time.perf_counter() - started - (self.turns.waited - waited)
-            _add(rows, case, explainer.name, entry, seconds[explainer.name], diagnostics)
+                sizes = scores.sizes_of(answer.entry)
+            seconds[explainer.name] = beforehand.seconds + answer.seconds
+            _add(rows, case, explainer.name, answer, seconds[explainer.name])
         rows["images"].sort(key=lambda row: row["kind"])
         return Explained(rows, seconds)
 
-    def _task(self, case: Case, explainer: Explainer, prepared: Any) -> Task:
-        return Task(
+    def _answer(self, case: Case, explainer: Explainer, prepared: Any, sizes: scores.Sizes) -> Answer:
+        task = Task(
             network=self.network,
-            rgb=case.rgb,
+            rgb=_copy(case),
             target=case.target,
             seed=seed_of(self.seed, case.case_id, explainer.name),
             probabilities=self.probabilities,
             lime_samples=self.lime_samples,
             batch=self.batch,
-            exclusive=self.turns,
+            exclusive=contextlib.nullcontext() if explainer.outside else self.turns,
             prepared=prepared,
         )
+        explain = partial(self._measured, explainer, task, sizes)
+        if not explainer.outside:
+            return explain()
+        assert self.guard is not None
+        with self.turns:  # all along: whoever runs the network meanwhile would run what the explainer made of it
+            return self.guard.call(explainer.name, explain, seconds=self.time_limit, stopped=lambda: self.turns.stopped)
+
+    def _measured(self, explainer: Explainer, task: Task, sizes: scores.Sizes) -> Answer:
+        """Explain, and take from what is returned all that is needed, since that may be someone's code again."""
+        started, waited = time.perf_counter(), self.turns.waited
+        found = explainer.explain(task)
+        if isinstance(found, Superpixels):
+            entry, diagnostics = entry_map(found, sizes, task), plain.as_json(found.diagnostics)
+        else:
+            found = plain.priorities(found, task.rgb.shape[:2])
+            entry, diagnostics = entry_map(found, sizes, task), "{}" if np.ptp(found) else ALL_EQUAL
+        return Answer(entry, diagnostics, time.perf_counter() - started - (self.turns.waited - waited))
+
+
+ALL_EQUAL = plain.as_json({"note": "all priorities are equal: the pixels were chosen at random"})
+
+
+def _copy(case: Case) -> npt.NDArray[np.uint8]:
+    """The image of a case, that nobody can write to, and nobody else has."""
+    rgb = case.rgb.copy()
+    rgb.setflags(write=False)
+    return rgb
 
 
 def entry_map(found: Explanation, sizes: scores.Sizes, task: Task) -> scores.EntryMap:
     """The entry map of what an explainer returned.
 
     Raises:
-        ValueError: the wrong shape, or values that are not finite.
+        TypeError: superpixels that are not ranked by a list of labels.
+        ValueError: the wrong shape, or values that cannot be.
     """
     shape = task.rgb.shape[:2]
     if isinstance(found, Superpixels):
-        segments = np.asarray(found.segments)
-        if segments.shape != shape:
-            raise ValueError(f"segments of shape {segments.shape} for an image of {shape}")
-        return scores.entry_of_superpixels(segments, found.ranked)
-    priorities = np.asarray(found)
-    if priorities.shape != shape:
-        raise ValueError(f"priorities of shape {priorities.shape} for an image of {shape}")
-    if not np.issubdtype(priorities.dtype, np.number) or not np.isfinite(priorities).all():
-        raise ValueError("priorities must be finite numbers")
+        return scores.entry_of_superpixels(plain.segments(found.segments, shape), plain.ranked(found.ranked))
     ties = np.random.default_rng(seed_of(task.seed, "ties"))
-    return scores.entry_of_priorities(priorities.astype(np.float64), sizes, ties)
+    return scores.entry_of_priorities(plain.priorities(found, shape), sizes, ties)
 
 
-def _add(
-    rows: dict[str, list[dict[str, Any]]],
-    case: Case,
-    name: str,
-    entry: scores.EntryMap,
-    seconds: float,
-    diagnostics: str,
-) -> None:
+def _add(rows: dict[str, list[dict[str, Any]]], case: Case, name: str, answer: Answer, seconds: float) -> None:
     who = {"case_id": case.case_id, "explainer": name}
-    rows["explanations"].append({**who, "seconds": seconds, "diagnostics": diagnostics})
-    counts = zip(*scores.count(entry, case.region), strict=True)
+    rows["explanations"].append({**who, "seconds": seconds, "diagnostics": answer.diagnostics})
+    counts = zip(*scores.count(answer.entry, case.region), strict=True)
     rows["scores"] += [
         {**who, "n": n, "pixels": int(pixels), "hits": int(hits)}
         for n, (pixels, hits) in zip(range(1, N_SIZES + 1), counts, strict=True)
     ]
-    rows["images"].append({"owner": case.case_id, "kind": f"entry:{name}", "png": png(entry)})
+    rows["images"].append({"owner": case.case_id, "kind": f"entry:{name}", "png": png(answer.entry)})

@@ -29,7 +29,8 @@ class Pipeline:
     def __init__(self, device: torch.device, turns: Turns) -> None:
         self._turns = turns
         self._explaining = engine.explaining_threads(device)
-        self._pools = [ThreadPoolExecutor(max(n, 1)) for n in (engine.preparing_threads(), self._explaining)]
+        counts = (engine.preparing_threads(), self._explaining)
+        self._pools = [ThreadPoolExecutor(max(n, 1), thread_name_prefix="wolfspider") for n in counts]
 
     def __enter__(self) -> "Pipeline":
         """Nothing runs before `run`."""

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from compute.attacks.bim import Attempt
-from compute.inputs.photos import Photo
+from compute.inputs.source import Photo
 
 
 def photo_row(

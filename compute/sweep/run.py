@@ -72,7 +72,7 @@ def publish(root: str | Path) -> Store:
     """Join the parts of a finished run into its store; a published store is left as it is.
 
     Raises:
-        InputError: no sweep was started there, or parts are missing.
+        InputError: no sweep was started there, parts are missing or damaged, or the folder cannot be written.
     """
     parts = Parts(Path(root))
     if not parts.published():
@@ -85,8 +85,9 @@ def publish(root: str | Path) -> Store:
         created = datetime.now(UTC).isoformat(timespec="seconds")
         try:
             parts.publish(names, {"schema_version": SCHEMA_VERSION, "created": created, **run})
-        except (OSError, InputError):
+        except InputError:
             if not parts.published():  # else another process was faster, with the same parts
                 raise
+    store = open_store(parts.root)
     parts.discard()
-    return open_store(root)
+    return store

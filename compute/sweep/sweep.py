@@ -9,17 +9,21 @@ from dataclasses import dataclass, fields
 from itertools import groupby
 from pathlib import Path
 
+import torch
+
 from compute.attacks.bim import BIM
 from compute.errors import InputError
 from compute.explainers import resolve
+from compute.explainers.guard import Guard
 from compute.inputs import photos
-from compute.inputs.photos import Source
 from compute.inputs.regions import Segmentation
+from compute.inputs.source import Source, unique
 from compute.networks import classifiers, engine
-from compute.networks.classifiers import Classifier
+from compute.networks.classifier import Classifier
 from compute.networks.engine import Engine
 from compute.store.opening import Store
-from compute.store.parts import Parts, Rows
+from compute.store.part import Rows
+from compute.store.parts import Parts
 from compute.store.png import from_png
 from compute.sweep.attacking import Attacking
 from compute.sweep.config import Config
@@ -67,15 +71,18 @@ def open_sweep(
     Raises:
         InputError: naming the option at fault.
     """
+    parts, turns = (
+        Parts(Path(config.out)),
+        Turns(),
+    )  # before code from outside is imported, which may change directories
     engine.tune()
     device = engine.device_of(config.device) if classifier is None else classifier.device
     explainers = tuple(resolve(config.explainers))
-    found, passed = (list(sources), []) if sources is not None else photos.find(config.photos)
-    by_id = {source.photo_id: source for source in sorted(found, key=lambda s: s.photo_id)}
+    found, passed = unique(sources) if sources is not None else photos.find(config.photos)
+    by_id = {source.photo_id: source for source in found}
     if classifier is None:
         classifier = classifiers.load(config.classifier, weights=config.weights, device=device)
     target = classifier.index_of(config.target)
-    parts, turns = Parts(Path(config.out)), Turns()
     asked = Engine(config.engine, config.precision, config.batch)
     if config.engine == "auto" and parts.begun():  # goes on with the engine that it began with
         asked = Engine(parts.run()["config"].get("engine", "auto"), config.precision, config.batch)
@@ -97,19 +104,26 @@ def open_sweep(
             },
             target={"index": target, "name": classifier.classes[target]},
             explainers=[{"name": e.name, "baseline": e.baseline, "code": e.code} for e in explainers],
-            device={"kind": device.type, "name": engine.device_name(device)},
+            device={
+                "kind": device.type,
+                "name": engine.device_name(device),
+                "threads": torch.get_num_threads(),
+            },
         )
     )
     segmentation = Segmentation(config.scale, config.sigma, config.min_size)
     attacking = Attacking(classifier, segmentation, config.regions, attack_of(config, target), chosen.batch, turns)
-    explaining = probabilities and Explaining(
+    passes = probabilities and turns.stoppable(probabilities)
+    explaining = passes and Explaining(
         explainers,
         classifier.network,
-        turns.stoppable(probabilities),
+        passes,
         chosen.batch,
         config.lime_samples,
         config.seed,
         turns,
+        Guard(classifier.network, classifier.example(), passes) if any(e.outside for e in explainers) else None,
+        config.time_limit,
     )
     return Sweep(by_id, tuple(passed), config.group, parts, turns, attacking, explaining)
 
@@ -152,15 +166,13 @@ def run_sweep(
 
 def finish(opened: Sweep, *, shard: tuple[int, int] = (1, 1), progress: Progress | None = None) -> Store | None:
     """Run what is left of a sweep that has been opened; see `run_sweep`."""
-    try:
-        if opened.explaining is not None and not opened.parts.published():  # by another process meanwhile
+    if opened.explaining is not None and not opened.parts.published():  # by another process meanwhile
+        try:
             _run(opened, opened.explaining, shard, progress or (lambda stage, done, total: None))
-        return publish(opened.parts.root) if shard[1] == 1 else None
-    except OSError as error:
-        raise InputError(
-            f"--out {opened.parts.root}: cannot be written ({error.strerror or error}); what is finished is kept: "
-            "make room and run the same command again"
-        ) from error
+        except InputError:
+            if not opened.parts.published():  # else another process was faster, with the same configuration
+                raise
+    return publish(opened.parts.root) if shard[1] == 1 else None
 
 
 def _run(opened: Sweep, explaining: Explaining, shard: tuple[int, int], progress: Progress) -> None:

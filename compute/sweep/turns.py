@@ -40,11 +40,16 @@ class Turns(AbstractContextManager["Turns"]):
         """Let no further pass begin."""
         self._stopped.set()
 
+    @property
+    def stopped(self) -> bool:
+        """Whether the sweep is being stopped."""
+        return self._stopped.is_set()
+
     def stoppable(self, function: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
         """The function, which raises `Stopped` once the sweep is being stopped."""
 
         def guarded(images: Tensor) -> Tensor:
-            if self._stopped.is_set():
+            if self.stopped:
                 raise Stopped
             return function(images)
 

@@ -87,9 +87,9 @@ def discarded(board: Board, photo: str) -> pd.DataFrame:
 def pictures(board: Board, photo: str, attempt: str, segment: int) -> dict[str, npt.NDArray[np.uint8]]:
     """(H, W, 3) pictures by caption: before, at the end, the difference amplified, the region; empty if unreadable."""
     images = board.images(photo, attempt)
-    before, after = decode(images.get((photo, "photo")), 3), decode(images.get((attempt, "adversarial")), 3)
-    labels = decode(images.get((photo, "segments")), 2)
-    if before is None or after is None or labels is None or not before.shape[:2] == after.shape[:2] == labels.shape:
+    owners = {"photo": photo, "adversarial": attempt, "segments": photo}
+    before, after, labels = (decode(images.get((owner, kind)), kind, board.size) for kind, owner in owners.items())
+    if before is None or after is None or labels is None:
         return {}
     change = np.clip(128 + 4.0 * (after.astype(float) - before), 0, 255).astype(np.uint8)
     attacked = np.where((labels == segment)[..., None], before, before // 4 + 20).astype(np.uint8)

@@ -1,9 +1,9 @@
 """Stores as the pages see them: found under a path, opened once per process, queried by one cursor a use."""
 
-import hashlib
 import os
+import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from types import FunctionType
@@ -16,8 +16,9 @@ import streamlit as st
 
 from compute.errors import InputError
 from compute.store.opening import MANIFEST, Store, open_store
+from compute.store.schema import TABLES
 from dashboard import STORES_VARIABLE
-from dashboard.data.images import Images
+from dashboard.data.images import Images, Stamp, stamp
 
 _HEAVY_VIEWS = ("cases", "complete_cases", "ranks", "photo_sums", "case_scores")
 """In this order: the later ones read the earlier."""
@@ -32,20 +33,25 @@ class Board:
 
     Attributes:
         name: the store's folder, as in the URL.
-        key: SHA-256 of the manifest; another run has another key.
         store: the checked store.
+        key: of caches; it stands for the very bytes in memory, since every opening has another one.
     """
 
     name: str
-    key: str
     store: Store
     _base: duckdb.DuckDBPyConnection
     _images: Images
+    key: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     @property
     def manifest(self) -> dict[str, Any]:
         """The manifest as published."""
         return self.store.manifest
+
+    @property
+    def size(self) -> int:
+        """Side of the square images, pixels."""
+        return int(self.manifest["classifier"]["size"])
 
     def setting(self, name: str) -> str:
         """A value of the run's configuration as text; "unknown" where the manifest lacks it."""
@@ -79,10 +85,15 @@ def find(path: Path) -> dict[str, Path]:
     """Stores by name: the path itself, or else its direct subfolders, sorted; empty where there is none."""
     try:
         if _looks_like_store(path):
-            return {path.resolve().name: path}
-        return {p.name: p for p in sorted(path.iterdir()) if _looks_like_store(p)}
+            return {_name(path.resolve()): path}
+        return {_name(p): p for p in sorted(path.iterdir()) if _looks_like_store(p)}
     except OSError:
         return {}
+
+
+def _name(path: Path) -> str:
+    """The folder's name; bytes in it that are not UTF-8, which no URL or page can hold, are spelled out."""
+    return os.fsencode(path.name).decode(errors="backslashreplace")
 
 
 def root() -> Path:
@@ -91,33 +102,40 @@ def root() -> Path:
 
 
 def open_board(name: str, path: Path) -> Board:
-    """The board of a store, opened once per process and manifest.
+    """The board of a store, opened once per process, and again when any of its files has changed.
 
     Raises:
         InputError: not a usable store.
     """
+    return _open(name, path, _stamps(path))
+
+
+def _stamps(path: Path) -> tuple[Stamp, ...]:
+    """What tells the store's files from any others; empty where one is missing, which opening it will say."""
     try:
-        key = hashlib.sha256((path / MANIFEST).read_bytes()).hexdigest()
+        return tuple(stamp(file.stat()) for file in (path / MANIFEST, *(path / f"{name}.parquet" for name in TABLES)))
     except OSError:
-        key = ""
-    return _open(name, str(path), key)
+        return ()
 
 
 @st.cache_resource(show_spinner="Opening the store …", max_entries=16)
-def _open(name: str, path: str, key: str) -> Board:
+def _open(name: str, path: Path, stamps: tuple[Stamp, ...]) -> Board:
     store = open_store(path)
+    size = int(store.manifest["classifier"]["size"])
     try:
-        images = Images(store.file("images"))
+        images = Images(store.file("images"), [e["name"] for e in store.manifest["explainers"]], size)
         base = store.connect()
         for view in _HEAVY_VIEWS:  # too slow as views for millions of scores; the names stay
             base.execute(f"create table table_{view} as from {view}")
             base.execute(f"drop view {view}")
             base.execute(f"alter table table_{view} rename to {view}")
         base.execute(resources.files("dashboard.data").joinpath("tables.sql").read_text())
-    except (duckdb.Error, pa.ArrowException) as error:
+    except (duckdb.Error, pa.ArrowException, OSError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"{path}: the tables cannot be read ({reason}); publish the store again") from error
-    return Board(name, key, store, base, images)
+    if _stamps(path) != stamps:
+        raise InputError(f"{path}: changed while it was opened; load the page again")
+    return Board(name, store, base, images)
 
 
 def current() -> Board:

@@ -1,24 +1,24 @@
 """Means of groups of cases with intervals that respect that cases of one photo are not independent."""
 
 from collections.abc import Sequence
-from functools import lru_cache
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from compute.scoring.statistics import resamples
+from compute.scoring import intervals
 
 
-def clustered_means(rows: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
-    """Mean and 95 % interval of every group, whole photos resampled.
+def clustered_means(rows: pd.DataFrame, by: Sequence[str], bounds: tuple[float, float] = (0, 1)) -> pd.DataFrame:
+    """Mean and 95 % interval over photos of every group.
 
     Args:
         rows: columns photo_id, `by`, `total` (a sum over cases) and `cases` (how many), one row a photo and group.
         by: what makes a group.
+        bounds: the least and the largest value that a case can have.
 
     Returns:
-        One row a group in sorted order: `by`, cases, mean, low, high; the ends are NaN where there is one photo.
+        One row a group in sorted order: `by`, cases, mean, low, high, p (of a mean of zero); the last three are NaN
+        where `compute.scoring.intervals` gives none.
     """
     groups = rows.groupby(list(by), sort=True, observed=True)
     group, photo = groups.ngroup().to_numpy(), pd.factorize(rows["photo_id"])[0]
@@ -26,17 +26,9 @@ def clustered_means(rows: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     totals, cases = np.zeros(shape), np.zeros(shape)
     np.add.at(totals, (photo, group), rows["total"].to_numpy(float))
     np.add.at(cases, (photo, group), rows["cases"].to_numpy(float))
-    weights = _weights(int(shape[0]))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        means = (weights @ totals) / (weights @ cases)
+    means = intervals.clustered_means(totals, cases, bounds=bounds)
     found = groups.size().reset_index()[list(by)]
-    found["cases"], found["mean"] = cases.sum(axis=0).astype(int), means[0]
-    found["low"], found["high"] = np.nan, np.nan
-    if len(means) > 1:
-        found["low"], found["high"] = np.nanquantile(means[1:], [0.025, 0.975], axis=0)
+    found["cases"] = cases.sum(axis=0).astype(int)
+    for column in ("mean", "low", "high", "p"):
+        found[column] = getattr(means, column)
     return found
-
-
-@lru_cache(maxsize=4)
-def _weights(photos: int) -> npt.NDArray[np.float64]:
-    return resamples(photos)

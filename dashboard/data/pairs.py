@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from compute.scoring.intervals import holm
 from dashboard.data import queries
 from dashboard.data.boards import Board
 from dashboard.data.intervals import clustered_means
@@ -20,23 +21,26 @@ def differences(board: Board, other: Board) -> pd.DataFrame:
     """Means of the cases that both have.
 
     Returns:
-        explainer, column (of COLUMNS), first, second, mean (of second - first), low, high, cases.
+        explainer, column (of COLUMNS), first, second, mean (of second - first), low, high, p (Holm's, over the
+        explainers of a column), cases.
     """
-    both = _joined(queries.case_means(board), queries.case_means(other))
+    sides = queries.case_means(board), queries.case_means(other)
+    field, others = (set(side.dropna(subset="mean_rank_jaccard")["explainer"]) for side in sides)
+    both = _joined(*sides)
     found = []
-    same_field = set(board.ranked) == set(other.ranked)
     for column in COLUMNS:
-        if column.startswith("mean_rank") and not same_field:
+        if column.startswith("mean_rank") and field != others:
             continue  # ranks among other explainers mean something else
         rows = both.dropna(subset=[f"{column}_first", f"{column}_second"])
         if rows.empty:
             continue
         change = rows[f"{column}_second"] - rows[f"{column}_first"]
-        means = _paired(rows.assign(change=change))
-        sides = rows.groupby("explainer")[[f"{column}_first", f"{column}_second"]].mean()
-        means["column"] = column
-        means["first"] = means["explainer"].map(sides[f"{column}_first"])
-        means["second"] = means["explainer"].map(sides[f"{column}_second"])
+        widest = len(field) - 1 if column.startswith("mean_rank") else 1
+        means = _paired(rows.assign(change=change), widest)
+        before_after = rows.groupby("explainer")[[f"{column}_first", f"{column}_second"]].mean()
+        means["column"], means["p"] = column, holm(means["p"].to_numpy(float))
+        means["first"] = means["explainer"].map(before_after[f"{column}_first"])
+        means["second"] = means["explainer"].map(before_after[f"{column}_second"])
         found.append(means)
     return pd.concat(found) if found else pd.DataFrame(columns=["explainer", "cases"])
 
@@ -58,8 +62,8 @@ def _joined(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
     return first.merge(second.drop(columns="photo_id"), on=["case_id", "explainer"], suffixes=("_first", "_second"))
 
 
-def _paired(rows: pd.DataFrame) -> pd.DataFrame:
+def _paired(rows: pd.DataFrame, widest: float = 1) -> pd.DataFrame:
     sums = rows.groupby(["photo_id", "explainer"], as_index=False).agg(
         total=("change", "sum"), cases=("change", "size")
     )
-    return clustered_means(sums, ["explainer"])
+    return clustered_means(sums, ["explainer"], (-widest, widest))

@@ -1,18 +1,18 @@
 """Plotly figures of Explainers."""
 
-from html import escape
-
 import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from compute.scoring.words import bracketed
 from dashboard.data import queries
 from dashboard.data.boards import Board
 from dashboard.data.queries import SCORE_EDGES
 from dashboard.data.selection import Selection
 from dashboard.figures.clicks import target
-from dashboard.figures.overview import SIZE_TITLE, finish, records
-from dashboard.theme import MEASURES, colours, explainer_name, fade
+from dashboard.figures.overview import SIZE_TITLE, finish, label, line_up, records
+from dashboard.text import plotly
+from dashboard.theme import MEASURES, colours, fade
 
 BAND_COLUMNS = {
     "region_share": ("Attacked region, % of the image", 100, ("min_share", "max_share")),
@@ -36,15 +36,15 @@ def distributions(board: Board, measure: str, n: str) -> go.Figure:
             for b in rows["bar"]
         ]
         figure.add_bar(
-            x=[low + 0.025 for low, _ in ends], y=rows["cases"], width=0.046, name=explainer_name(name),
+            x=[low + 0.025 for low, _ in ends], y=rows["cases"], width=0.046, name=label(name),
             marker={"color": colour[name], "line": {"width": 0}}, row=place, col=1, showlegend=False,
             customdata=[(target(Selection(name, measure, n, low=low, high=high)), f"{low:.2f} to {low + 0.05:.2f}")
                         for low, high in ends],
-            hovertemplate=f"<b>{explainer_name(name)}</b><br>{MEASURES[measure].short} %{{customdata[1]}}: "
+            hovertemplate=f"<b>{label(name)}</b><br>{MEASURES[measure].short} %{{customdata[1]}}: "
             "%{y:,} cases<br>click to see them<extra></extra>",
         )  # fmt: skip
         figure.add_annotation(
-            text=f"<b>{explainer_name(name)}</b>", font={"color": colour[name]}, showarrow=False,
+            text=f"<b>{label(name)}</b>", font={"color": colour[name]}, showarrow=False,
             xref=f"x{place if place > 1 else ''} domain", yref=f"y{place if place > 1 else ''} domain",
             x=0.995, y=0.96, xanchor="right", yanchor="top",
         )  # fmt: skip
@@ -57,12 +57,12 @@ def distributions(board: Board, measure: str, n: str) -> go.Figure:
 def win_matrix(board: Board, measure: str, n: str) -> go.Figure:
     """Share of cases in which the row scores higher than the column; a cell leads to its cases."""
     found, explainers = queries.wins(board, measure, n), board.explainers
-    names = {name: explainer_name(name).replace(" ", "<br>") for name in explainers}
+    names, places = [label(name).replace(" ", "<br>") for name in explainers], list(range(len(explainers)))
     share = found.assign(share=found["wins"] / found["cases"]).pivot(index="winner", columns="loser", values="share")
     share = share.reindex(index=explainers, columns=explainers)
     figure = go.Figure(
         go.Heatmap(
-            z=share.to_numpy(float) * 100, x=list(names.values()), y=list(names.values()), zmin=0, zmax=100,
+            z=share.to_numpy(float) * 100, x=places, y=places, zmin=0, zmax=100,
             xgap=3, ygap=3, hoverinfo="skip", colorscale=[[0, "#E4E0F7"], [1, "#4B3BB0"]], showscale=False,
         )
     )  # fmt: skip
@@ -71,18 +71,28 @@ def win_matrix(board: Board, measure: str, n: str) -> go.Figure:
             found[(found["wins"] / found["cases"] > 0.6) == dark], "winner", "loser", "wins", "ties", "cases"
         )
         figure.add_scatter(
-            x=[names[loser] for _, loser, *_ in cells], y=[names[winner] for winner, *_ in cells],
+            x=[explainers.index(loser) for _, loser, *_ in cells],
+            y=[explainers.index(winner) for winner, *_ in cells],
             mode="markers+text", marker={"size": 48, "symbol": "square", "color": "rgba(0,0,0,0)"}, showlegend=False,
             text=[f"{wins / cases:.0%}" for _, _, wins, _, cases in cells],
             textfont={"size": 15, "color": ink},
             customdata=[(target(Selection(winner, measure, n, winner=winner, loser=loser)), wins, ties, cases,
-                         f"{explainer_name(winner)} above {explainer_name(loser)}")
+                         f"{label(winner)} above {label(loser)}")
                         for winner, loser, wins, ties, cases in cells],
             hovertemplate="<b>%{customdata[4]}</b><br>in %{customdata[1]:,} of %{customdata[3]:,} "
             "cases, %{customdata[2]:,} ties<br>click to see them<extra></extra>",
         )  # fmt: skip
-    figure.update_xaxes(showgrid=False, side="top", tickangle=0, title="... than this one")
-    figure.update_yaxes(autorange="reversed", showgrid=False, title="This one scores higher ...")
+    figure.update_xaxes(
+        showgrid=False,
+        zeroline=False,
+        side="top",
+        tickangle=0,
+        tickvals=places,
+        ticktext=names,
+        title="... than this one",
+    )
+    line_up(figure, names)
+    figure.update_yaxes(showgrid=False, title="This one scores higher ...")
     return finish(figure, 60 + 110 * len(explainers), margin={"l": 8, "r": 8, "t": 12, "b": 8})
 
 
@@ -93,7 +103,7 @@ def rank_shares(board: Board, measure: str) -> go.Figure:
         cols=len(explainers),
         shared_yaxes=True,
         horizontal_spacing=0.03,
-        subplot_titles=[explainer_name(e) for e in explainers],
+        subplot_titles=[label(e) for e in explainers],
     )
     colour = colours(explainers)
     ranks = sorted(found["rank"].unique())
@@ -107,7 +117,7 @@ def rank_shares(board: Board, measure: str) -> go.Figure:
                 row=1, col=place, showlegend=False,
                 customdata=[(target(Selection(name, measure, str(k), rank=float(rank))), c)
                             for k, c in records(rows, "n", "cases")],
-                hovertemplate=f"<b>{explainer_name(name)}</b>, n = %{{x}}<br>rank {rank:g}: %{{y:.0f}} % "
+                hovertemplate=f"<b>{label(name)}</b>, n = %{{x}}<br>rank {rank:g}: %{{y:.0f}} % "
                 "(%{customdata[1]:,} cases)<br>click to see them<extra></extra>",
             )  # fmt: skip
     figure.update_layout(barmode="stack", bargap=0.12)
@@ -128,18 +138,18 @@ def band_curves(board: Board, measure: str, n: str) -> go.Figure:
             rows = bands[bands["explainer"] == name].sort_values("band")
             marks = [
                 (target(Selection(name, measure, n).within(ends, band, low, high)),
-                 _ends(low * factor, high * factor), cases, mean_low, mean_high)
+                 _ends(low * factor, high * factor), cases, bracketed(mean_low, mean_high, digits=3))
                 for band, low, high, cases, mean_low, mean_high in
                 records(rows, "band", "low", "high", "cases", "mean_low", "mean_high")
             ]  # fmt: skip
             figure.add_scatter(
-                x=rows["middle"] * factor, y=rows["mean"], mode="lines+markers", name=explainer_name(name),
+                x=rows["middle"] * factor, y=rows["mean"], mode="lines+markers", name=label(name),
                 legendgroup=name, showlegend=place == 1, line={"color": colour[name], "width": 2}, marker={"size": 8},
                 error_y={"array": rows["mean_high"] - rows["mean"], "arrayminus": rows["mean"] - rows["mean_low"],
                          "thickness": 1.2, "width": 3},
                 customdata=marks, row=1, col=place,
-                hovertemplate=f"<b>{explainer_name(name)}</b><br>{title}: %{{customdata[1]}}<br>"
-                f"mean {MEASURES[measure].short} %{{y:.3f}} [%{{customdata[3]:.3f}}, %{{customdata[4]:.3f}}]<br>"
+                hovertemplate=f"<b>{label(name)}</b><br>{title}: %{{customdata[1]}}<br>"
+                f"mean {MEASURES[measure].short} %{{y:.3f}} %{{customdata[3]}}<br>"
                 "%{customdata[2]:,} cases: click to see them"
                 "<extra></extra>",
             )  # fmt: skip
@@ -153,23 +163,23 @@ def group_dots(board: Board, column: str, first: str, measure: str, n: str) -> g
     """Mean score by photo or original class, the hardest or the easiest first; a dot leads to its cases."""
     found, explainers = queries.by_group(board, measure, n, column), board.explainers
     keys = found.groupby("key")["mean"].mean().sort_values(ascending=first == "hardest", kind="stable").index[:ROWS]
-    found = found.set_index("key").loc[keys].reset_index()
-    found["name"] = found["name"].map(escape)  # Plotly takes markup in labels
+    found = found[found["key"].isin(keys)]
+    found = found.assign(place=found["key"].map(keys.get_loc), name=found["name"].map(plotly))
     figure = go.Figure()
     colour = colours(explainers)
-    names = list(dict.fromkeys(found["name"]))
+    names = found.drop_duplicates("place").sort_values("place")["name"].tolist()
     for name in explainers:
         rows = found[found["explainer"] == name]
         figure.add_scatter(
-            x=rows["mean"], y=rows["name"], mode="markers", name=explainer_name(name),
+            x=rows["mean"], y=rows["place"], mode="markers", name=label(name),
             marker={"color": colour[name], "size": 10},
-            customdata=[(target(Selection(name, measure, n, **{column: key})), cases)
-                        for key, cases in records(rows, "key", "cases")],
-            hovertemplate=f"<b>%{{y}}</b><br>{explainer_name(name)}: %{{x:.3f}}<br>"
+            customdata=[(target(Selection(name, measure, n, **{column: key})), cases, title)
+                        for key, cases, title in records(rows, "key", "cases", "name")],
+            hovertemplate=f"<b>%{{customdata[2]}}</b><br>{label(name)}: %{{x:.3f}}<br>"
             "%{customdata[1]:,} cases: click to see them<extra></extra>",
         )  # fmt: skip
     figure.update_xaxes(title=f"{score_title(measure, n)}, mean over cases (0-1)", rangemode="tozero")
-    figure.update_yaxes(categoryorder="array", categoryarray=names, range=[len(names) - 0.4, -0.6])
+    line_up(figure, names)
     return finish(figure, 150 + 24 * len(names))
 
 

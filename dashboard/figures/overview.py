@@ -1,17 +1,20 @@
 """Plotly figures of the Overview; fonts, grid and background follow the visitor's theme, which Streamlit applies."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from compute.scoring.report import PAPER
+from compute.scoring.report import paper_ranks
 from compute.scoring.statistics import Estimate
+from compute.scoring.words import bracketed
 from dashboard.data import boards, queries
 from dashboard.data.boards import Board
 from dashboard.data.selection import Selection
 from dashboard.figures.clicks import target
+from dashboard.text import plotly
 from dashboard.theme import MEASURES, NEUTRAL, colours, explainer_name, fade
 
 LEGEND = {"orientation": "h", "yanchor": "bottom", "y": 1.06, "xanchor": "left", "x": 0, "title": None}
@@ -31,6 +34,17 @@ def finish(figure: go.Figure, height: int, **layout: object) -> go.Figure:
 def records(rows: pd.DataFrame, *columns: str) -> list[tuple[Any, ...]]:
     """The rows as tuples of Python values of these columns."""
     return list(zip(*(rows[column].tolist() for column in columns), strict=True))
+
+
+def label(name: str) -> str:
+    """An explainer's name as Plotly may show it."""
+    return plotly(explainer_name(name))
+
+
+def line_up(figure: go.Figure, names: Sequence[str]) -> None:
+    """Name the places 0, 1, ... of the vertical axis from above: no name is read as a number or date, or joined."""
+    places = list(range(len(names)))
+    figure.update_yaxes(tickvals=places, ticktext=names, range=[len(names) - 0.5, -0.5], zeroline=False)
 
 
 def likeness_curves(board: Board, by_share: bool) -> go.Figure:
@@ -61,53 +75,58 @@ def _curve(
         line={"width": 0}, hoverinfo="skip", showlegend=False, legendgroup=name, mode="lines",
     )  # fmt: skip
     line = go.Scatter(
-        x=x, y=rows["mean"], mode="lines+markers", name=explainer_name(name), legendgroup=name, showlegend=legend,
+        x=x, y=rows["mean"], mode="lines+markers", name=label(name), legendgroup=name, showlegend=legend,
         line={"color": colour, "width": 2.5}, marker={"size": 6},
-        customdata=[(target(Selection(name, measure, str(n))), n, s, a, b, c) for n, s, a, b, c in
-                    records(rows, "n", "share", "low", "high", "cases")],
-        hovertemplate=f"<b>{explainer_name(name)}</b>, n = %{{customdata[1]}}<br>"
+        customdata=[(target(Selection(name, measure, str(n))), n, s, bracketed(low, high, digits=3), cases)
+                    for n, s, low, high, cases in records(rows, "n", "share", "low", "high", "cases")],
+        hovertemplate=f"<b>{label(name)}</b>, n = %{{customdata[1]}}<br>"
         "%{customdata[2]:.1%} of the pixels<br>"
-        f"{MEASURES[measure].short} %{{y:.3f}} [%{{customdata[3]:.3f}}, %{{customdata[4]:.3f}}]<br>"
-        "%{customdata[5]:,} cases: click to see them<extra></extra>",
+        f"{MEASURES[measure].short} %{{y:.3f}} %{{customdata[3]}}<br>"
+        "%{customdata[4]:,} cases: click to see them<extra></extra>",
     )  # fmt: skip
     return band, line
 
 
 def rank_plot(board: Board) -> go.Figure:
-    """Mean ranks with intervals, the paper's as hollow diamonds: Jaccard on the left, Hamming on the right."""
+    """Mean ranks with intervals: Jaccard on the left, Hamming on the right.
+
+    Hollow diamonds are the paper's, where they compare.
+    """
     summary, explainers = boards.cached(queries.summary, board), board.ranked
+    paper = paper_ranks(summary)
     figure = make_subplots(cols=2, shared_yaxes=True, horizontal_spacing=0.06)
     colour = colours(board.explainers)
     for place, measure in enumerate(MEASURES, start=1):
-        for name in explainers:
+        for row, name in enumerate(explainers):
             estimate = summary.explainers[name].get(f"mean_rank_{measure}")
             if estimate is not None:
-                figure.add_trace(_dot(estimate, name, colour[name]), row=1, col=place)
-            if name in PAPER:
+                figure.add_trace(_dot(estimate, row, name, colour[name]), row=1, col=place)
+            if name in paper:
                 figure.add_trace(
-                    _paper(PAPER[name][place - 1], name, legend=place == 1 and name == "lime"), row=1, col=place
+                    _paper(paper[name][place - 1], row, name, legend=place == 1 and name == "lime"), row=1, col=place
                 )
         figure.update_xaxes(title=f"Mean rank by {MEASURES[measure].short} (1 is best)", row=1, col=place)
     worst = max(3, len(explainers))
     figure.update_xaxes(range=[0.85, worst + 0.15], dtick=1)
-    figure.update_yaxes(autorange="reversed")
+    line_up(figure, [label(name) for name in explainers])
     return finish(figure, 130 + 45 * len(explainers))
 
 
-def _dot(estimate: Estimate, name: str, colour: str) -> go.Scatter:
+def _dot(estimate: Estimate, row: int, name: str, colour: str) -> go.Scatter:
     low = estimate.mean if estimate.low is None else estimate.low
     high = estimate.mean if estimate.high is None else estimate.high
     return go.Scatter(
-        x=[estimate.mean], y=[explainer_name(name)], mode="markers", showlegend=False,
+        x=[estimate.mean], y=[row], mode="markers", showlegend=False,
         marker={"size": 11, "color": colour},
         error_x={"array": [high - estimate.mean], "arrayminus": [estimate.mean - low], "color": colour, "thickness": 2},
-        hovertemplate=f"<b>{explainer_name(name)}</b><br>here %{{x:.2f}} [{low:.2f}, {high:.2f}]<extra></extra>",
+        hovertemplate=f"<b>{label(name)}</b><br>here %{{x:.2f}} {bracketed(estimate.low, estimate.high)}"
+        "<extra></extra>",
     )  # fmt: skip
 
 
-def _paper(value: float, name: str, *, legend: bool) -> go.Scatter:
+def _paper(value: float, row: int, name: str, *, legend: bool) -> go.Scatter:
     return go.Scatter(
-        x=[value], y=[explainer_name(name)], mode="markers", name="Paper (Inception v3, 608 cases)", showlegend=legend,
+        x=[value], y=[row], mode="markers", name="Paper (Inception v3, 608 cases)", showlegend=legend,
         marker={"symbol": "diamond-open", "size": 12, "color": NEUTRAL, "line": {"width": 2}},
-        hovertemplate=f"<b>{explainer_name(name)}</b><br>paper {value:.2f}<extra></extra>",
+        hovertemplate=f"<b>{label(name)}</b><br>paper {value:.2f}<extra></extra>",
     )  # fmt: skip

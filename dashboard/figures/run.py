@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 import plotly.graph_objects as go
 
-from dashboard.figures.overview import finish
+from dashboard.figures.overview import finish, line_up
+from dashboard.text import plotly
 from dashboard.theme import ACCENT
 
 
@@ -12,11 +13,12 @@ def stages(seconds: Mapping[str, float]) -> go.Figure:
     """Seconds by stage as bars."""
     figure = go.Figure(
         go.Bar(
-            x=list(seconds.values()), y=list(seconds), orientation="h", marker={"color": ACCENT, "line": {"width": 0}},
+            x=list(seconds.values()), y=list(range(len(seconds))), orientation="h",
+            marker={"color": ACCENT, "line": {"width": 0}},
             text=[f"{value:,.1f} s" for value in seconds.values()], textposition="outside", cliponaxis=False,
             hoverinfo="skip",
         )
     )  # fmt: skip
     figure.update_xaxes(title="Time, s", range=[0, 1.1 * max(seconds.values())])
-    figure.update_yaxes(autorange="reversed")
+    line_up(figure, [plotly(stage) for stage in seconds])
     return finish(figure, 90 + 34 * len(seconds), margin={"l": 8, "r": 8, "t": 8, "b": 8})

@@ -52,18 +52,18 @@ def load(board: Board, case_id: str) -> CaseFile | str:
     stored = board.images(facts["photo_id"], case_id)
     owners = {"photo": facts["photo_id"], "segments": facts["photo_id"], "adversarial": case_id}
     images = {kind: stored.get((owner, kind)) for kind, owner in owners.items()}
-    arrays = {kind: decode(png, 2 if kind == "segments" else 3) for kind, png in images.items()}
-    missing = [kind for kind, array in arrays.items() if array is None or array.shape[:2] != (facts["size"],) * 2]
+    arrays = {kind: decode(png, kind, board.size) for kind, png in images.items()}
     labels = arrays["segments"]
-    if missing or labels is None:
-        return f"Its pictures cannot be read from the store: {', '.join(missing)}. The page Run checks the files."
-    entries = {e: decode(stored.get((case_id, f"entry:{e}")), 2) for e in board.explainers}
+    if labels is None or any(array is None for array in arrays.values()):
+        missing = ", ".join(kind for kind, array in arrays.items() if array is None)
+        return f"Its pictures cannot be read from the store: {missing}. The page Run checks the files."
+    entries = {e: decode(stored.get((case_id, f"entry:{e}")), "entry", board.size) for e in board.explainers}
     return CaseFile(
         facts,
         {kind: images[kind] or b"" for kind in ("photo", "adversarial")},
         (labels == facts["segment"]).astype(np.uint8),
         _gain(arrays["photo"], arrays["adversarial"]),
-        {e: m.astype(np.uint8) for e, m in entries.items() if m is not None and m.shape == labels.shape},
+        {e: m for e, m in entries.items() if m is not None},
         board.query(
             """select m.explainer, m.n, m.pixels, m.hits, m.jaccard, m.hamming, r.rank_jaccard, r.rank_hamming
             from measures m left join ranks r using (case_id, explainer, n)
@@ -89,6 +89,6 @@ def _explanations(board: Board, case_id: str) -> dict[str, dict[str, Any]]:
 def _read(text: str) -> dict[str, Any]:
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -5,6 +5,7 @@ the header names: PNGs of the pictures, and region and entry maps as they are, a
 """
 
 import json
+import sys
 from importlib import resources
 from typing import Any
 
@@ -14,6 +15,7 @@ import streamlit as st
 
 from dashboard import theme
 from dashboard.data.boards import Board
+from dashboard.text import visible
 from dashboard.viewer.casefile import CaseFile
 from dashboard.viewer.thumbnails import ALARM, HIT, MISS
 
@@ -39,8 +41,8 @@ def payload(board: Board, case: CaseFile, n: int) -> bytes:
     header = {
         "etag": f"{board.key}/{case.facts['case_id']}",
         "name": case.facts["case_id"],
-        "title": f"{case.name} ({board.name})",
-        "size": case.facts["size"],
+        "title": visible(f"{case.name} ({board.name})"),
+        "size": case.region.shape[0],
         "gain": case.gain,
         "n": n,
         "help": theme.N_HELP,
@@ -59,12 +61,12 @@ def captions(case: CaseFile, target: str) -> dict[str, list[str]]:
     facts = case.facts
     return {
         "photo": [
-            f"Original: {facts['clean_class']}",
+            f"Original: {visible(facts['clean_class'])}",
             f"{percent(facts['clean_confidence'])} confident",
-            f"{target}: {percent(facts['clean_target_confidence'])}",
+            f"{visible(target)}: {percent(facts['clean_target_confidence'])}",
         ],
         "adversarial": [
-            f"Adversarial: {facts['final_class']}",
+            f"Adversarial: {visible(facts['final_class'])}",
             f"{percent(facts['final_confidence'])} confident",
             f"after {facts['iterations']} iterations",
         ],
@@ -91,7 +93,7 @@ def _explainers(board: Board, case: CaseFile) -> list[dict[str, Any]]:
     colours = theme.colours(board.explainers)
     return [
         {
-            "label": theme.explainer_name(name),
+            "label": visible(theme.explainer_name(name)),
             "colour": colours[name],
             "baseline": name not in board.ranked,
             **(_series(by_explainer[name]) if name in by_explainer else {}),
@@ -110,8 +112,13 @@ def _series(rows: pd.DataFrame) -> dict[str, Any]:
 def _superpixels(diagnostics: dict[str, Any]) -> dict[str, Any]:
     """Weights of a superpixel explainer, and in words how well its surrogate fits; empty for any other."""
     weights = diagnostics.get("weights")
-    if not isinstance(weights, list) or not weights or not all(isinstance(w, int | float) for w in weights):
+    if not isinstance(weights, list) or not weights or not all(map(_finite, weights)):
         return {}
     r2 = diagnostics.get("r2")
-    words = [f"R² = {r2:.2f}"] if isinstance(r2, int | float) else []
-    return {"weights": weights[:20], "note": ", ".join([*words, f"{diagnostics.get('superpixels', '?')} superpixels"])}
+    words = [f"R² = {r2:.2f}"] if _finite(r2) else []
+    words.append(visible(f"{diagnostics.get('superpixels', '?')} superpixels"))
+    return {"weights": weights[:20], "note": ", ".join(words)}
+
+
+def _finite(value: object) -> bool:
+    return isinstance(value, int | float) and abs(value) <= sys.float_info.max

@@ -14,12 +14,13 @@ from compute.store.png import from_png
 from dashboard.data.boards import Board
 from dashboard.data.matching import everything
 from dashboard.data.selection import Selection
+from dashboard.text import code
 from dashboard.viewer.casefile import CaseFile
 
-README = """# {name}
+README = """# Case {case_id}
 
-Case `{case_id}` of the store `{store}` (configuration {config_hash}), classifier {classifier}, target "{target}".
-The crop of `{photo}` was classified as "{clean}"; after an attack on one region it is classified as "{final}".
+Of the store {store} (configuration {config_hash}), classifier {classifier}, target {target}.
+The crop of {photo} was classified as {clean}; after an attack on one region it is classified as {final}.
 
 `numpy.load` reads this file. Arrays, with H = W = {size}:
 
@@ -57,17 +58,19 @@ def case_npz(board: Board, case: CaseFile) -> bytes:
 
 
 def _readme(board: Board, case: CaseFile) -> str:
+    texts = {
+        "case_id": case.facts["case_id"],
+        "store": board.name,
+        "config_hash": board.manifest.get("config_hash", "unknown"),
+        "classifier": board.manifest["classifier"]["name"],
+        "target": board.manifest["target"]["name"],
+        "photo": case.facts["photo_name"],
+        "clean": case.facts["clean_class"],
+        "final": case.facts["final_class"],
+    }
     return README.format(
-        name=case.name,
-        case_id=case.facts["case_id"],
-        store=board.name,
-        config_hash=board.manifest.get("config_hash", "unknown"),
-        classifier=board.manifest["classifier"]["name"],
-        target=board.manifest["target"]["name"],
-        photo=case.facts["photo_name"],
-        clean=case.facts["clean_class"],
-        final=case.facts["final_class"],
-        size=case.facts["size"],
+        **{name: code(text) for name, text in texts.items()},
+        size=board.size,
         facts=json.dumps({**case.facts, "explanations": case.explanations}, indent=2, default=float),
     )
 
@@ -86,9 +89,10 @@ def table_csv(board: Board, selection: Selection) -> bytes:
 
 
 def table_parquet(board: Board, selection: Selection) -> bytes:
-    """The selected cases as Parquet; store and selection are in the file's metadata under `wolfspider`."""
+    """The selected cases as Parquet; store, checksums and selection are in the file's metadata under `wolfspider`."""
     found = pa.Table.from_pandas(table(board, selection), preserve_index=False)
-    origin = {"store": board.name, "manifest_sha256": board.key, "selection": selection.to_params()}
+    checksums = {name: entry["sha256"] for name, entry in board.manifest["tables"].items()}
+    origin = {"store": board.name, "sha256": checksums, "selection": selection.to_params()}
     buffer = io.BytesIO()
     pq.write_table(found.replace_schema_metadata({"wolfspider": json.dumps(origin)}), buffer, compression="zstd")
     return buffer.getvalue()

@@ -34,27 +34,29 @@ def draw(photo: Bytes, region: Mask, chosen: Mask) -> Bytes:
     return out.astype(np.uint8)
 
 
-def thumbnail(photo: bytes | None, segments: bytes | None, entry: bytes | None, segment: int, n: int) -> bytes | None:
+def thumbnail(
+    photo: bytes | None, segments: bytes | None, entry: bytes | None, *, size: int, segment: int, n: int
+) -> bytes | None:
     """A case as JPEG, from its stored PNGs.
 
     Args:
         photo: RGB photo.
         segments: Label map.
         entry: Entry map of the explainer; None draws the region alone.
+        size: Side of all of them, pixels.
         segment: The region's label.
         n: Explanation size 1..20.
 
     Returns:
-        The picture; None where photo or label map cannot be read or do not fit.
+        The picture; None where photo or label map cannot be read.
     """
-    rgb, labels = decode(photo, 3), decode(segments, 2)
-    if rgb is None or labels is None or rgb.shape[:2] != labels.shape:
+    rgb, labels = decode(photo, "photo", size), decode(segments, "segments", size)
+    if rgb is None or labels is None:
         return None
-    first = decode(entry, 2)
-    fits = first is not None and first.shape == labels.shape
-    chosen = (first > 0) & (first <= n) if first is not None and fits else np.zeros(labels.shape, np.bool_)
+    first = decode(entry, "entry", size)
+    chosen = (first > 0) & (first <= n) if first is not None else np.zeros(labels.shape, np.bool_)
     buffer = io.BytesIO()
-    picture = draw(rgb.astype(np.uint8), labels == segment, chosen)
+    picture = draw(rgb, labels == segment, chosen)
     Image.fromarray(picture).save(buffer, "JPEG", quality=88)
     return buffer.getvalue()
 

@@ -6,6 +6,7 @@ from dashboard import urls
 from dashboard.data import attempts, boards
 from dashboard.figures import attacks as figures_attacks
 from dashboard.figures import clicks
+from dashboard.text import markdown, visible
 from dashboard.widgets import trouble
 
 board = boards.current()
@@ -13,6 +14,11 @@ board = boards.current()
 
 def _percent(share: float) -> str:
     return f"{share * 100:.2g} %"
+
+
+def setting(name: str) -> str:
+    """A value of the configuration as Markdown."""
+    return markdown(board.setting(name))
 
 
 st.title("Attacks")
@@ -28,10 +34,12 @@ columns[1].metric(
 columns[2].metric(
     "Stalled",
     f"{found['stalled']:,}",
-    help=f"Discarded: no progress of the target's log-probability for {board.setting('patience')} steps",
+    help=f"Discarded: no progress of the target's log-probability for {setting('patience')} steps",
 )
 columns[3].metric(
-    "Exhausted", f"{found['exhausted']:,}", help=f"Discarded: no success in {board.setting('iterations')} steps"
+    "Exhausted",
+    f"{found['exhausted']:,}",
+    help=f"Discarded: no success in {setting('iterations')} steps",
 )
 columns[4].metric(
     "Photos that never fell", f"{found['unbroken']:,}", help="Photos none of whose regions could be attacked"
@@ -54,7 +62,7 @@ if unbroken.empty:
     st.info("None: every photo that was attacked has at least one case.", icon=":material/check_circle:")
 else:
     st.dataframe(
-        unbroken,
+        unbroken.assign(**{name: unbroken[name].map(visible) for name in ("photo_name", "clean_class")}),
         hide_index=True,
         column_config={
             "photo_name": "Photo",
@@ -75,7 +83,9 @@ names = dict(zip(photos["photo_id"], photos["photo_name"], strict=True))
 with left:
     asked = urls.text("attempt").rpartition("-r")[0]
     start = list(names).index(asked) if asked in names else 0
-    photo = st.selectbox("Photo", list(names), index=start, format_func=lambda p: names[p], key="discarded-photo")
+    photo = st.selectbox(
+        "Photo", list(names), index=start, format_func=lambda p: visible(names[p]), key="discarded-photo"
+    )
 rows = boards.cached(attempts.discarded, board, photo)
 with right:
     ids = rows["case_id"].tolist()
@@ -97,9 +107,9 @@ if not pictures:
 for column, (title, image) in zip(st.columns(4), pictures.items(), strict=True):
     column.image(image, caption=title, width="stretch")
 st.markdown(
-    f"**{row['outcome'].capitalize()}** after {row['iterations']} steps. Still seen as "
-    f"**{trouble.plain(row['final_class'])}** ({row['final_confidence']:.1%}); confidence in "
-    f"**{trouble.plain(board.manifest['target']['name'])}** rose from {_percent(row['clean_target_confidence'])} to "
+    f"**{markdown(row['outcome'].capitalize())}** after {row['iterations']} steps. Still seen as "
+    f"**{markdown(row['final_class'])}** ({row['final_confidence']:.1%}); confidence in "
+    f"**{markdown(board.manifest['target']['name'])}** rose from {_percent(row['clean_target_confidence'])} to "
     f"{_percent(row['target_confidence'])}. Region: {row['region_pixels'] / row['n_pixels']:.1%} of the image. "
     f"Largest change {row['linf']}/255, Euclidean norm {row['l2']:.1f}."
 )

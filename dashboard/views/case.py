@@ -7,6 +7,7 @@ from dashboard import theme, urls
 from dashboard.data import boards, matching
 from dashboard.data.boards import Board
 from dashboard.data.selection import Selection
+from dashboard.text import markdown, visible
 from dashboard.viewer import casefile, export
 from dashboard.viewer import component as viewer
 from dashboard.viewer.casefile import CaseFile
@@ -31,7 +32,7 @@ def header(board: Board, selection: Selection, case_id: str, title: str) -> None
     place = matching.neighbours(ids, case_id)
     here, before, after = place or (0, None, None)
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.title(title, width="stretch", anchor=False)
+        st.title(markdown(title), width="stretch", anchor=False)
         for label, side, shortcut, target in (("Previous", "left", "K", before), ("Next", "right", "J", after)):
             st.button(
                 label,
@@ -76,7 +77,7 @@ def figures(board: Board, case: CaseFile) -> None:
     rows = [e for e in board.explainers if e in best.index]
     shown = pd.DataFrame(
         {
-            "Explainer": [theme.explainer_name(e) for e in rows],
+            "Explainer": [visible(theme.explainer_name(e)) for e in rows],
             "Best Jaccard": best.loc[rows, "jaccard"].to_numpy(),
             "at n": best.loc[rows, "n"].to_numpy(),
             "Mean Jaccard": mean.loc[rows, "jaccard"].to_numpy(),

@@ -11,11 +11,11 @@ from dashboard import theme, urls
 from dashboard.data import boards, matching
 from dashboard.data.boards import Board
 from dashboard.data.selection import MISSED, QUESTIONS, Selection
+from dashboard.text import markdown, visible
 from dashboard.viewer import export
 from dashboard.viewer.thumbnails import thumbnail
 from dashboard.widgets import filters
 from dashboard.widgets.columns import percentage, score_bar
-from dashboard.widgets.trouble import plain
 
 GALLERY = 24
 CARD = 198  # pixels: four in a row beside the sidebar on a laptop
@@ -82,7 +82,7 @@ def bar(board: Board, selection: Selection, total: int) -> str:
     with st.container(horizontal=True, gap="small"):
         for group in selection.active():
             st.button(
-                plain(filters.group_words(board, selection, group)),
+                markdown(filters.group_words(board, selection, group)),
                 key=f"lift_{group[0]}",
                 icon=":material/close:",
                 help="Lift this limit",
@@ -102,7 +102,7 @@ def nothing(board: Board, selection: Selection) -> None:
         if other.active() == selection.active():
             what = filters.group_words(board, other, group)
         st.button(
-            plain(f"{what}: {total:,} {'case' if total == 1 else 'cases'}"),
+            markdown(f"{what}: {total:,} {'case' if total == 1 else 'cases'}"),
             key=f"nearest_{group[0]}",
             icon=":material/arrow_forward:",
             on_click=filters.write,
@@ -133,8 +133,9 @@ def pictures(board: Board, shown: pd.DataFrame, explainer: str) -> dict[str, byt
             stored.get((photo_id, "photo")),
             stored.get((photo_id, "segments")),
             stored.get((case_id, f"entry:{explainer}")),
-            segment,
-            n,
+            size=board.size,
+            segment=segment,
+            n=n,
         )
         for case_id, photo_id, segment, n in shown[["case_id", "photo_id", "segment", "n"]].itertuples(index=False)
     }
@@ -162,7 +163,7 @@ def gallery(board: Board, selection: Selection, total: int) -> None:
     made = pictures(board, shown[["case_id", "photo_id", "segment", "n"]], selection.explainer)
     measure = theme.MEASURES[selection.measure]
     st.caption(
-        f"White outline: the attacked region. Over it {plain(theme.explainer_name(selection.explainer))}: "
+        f"White outline: the attacked region. Over it {markdown(theme.explainer_name(selection.explainer))}: "
         "hits in yellow, false alarms in pink."
     )
     st.html(CARD_STYLE)
@@ -171,17 +172,17 @@ def gallery(board: Board, selection: Selection, total: int) -> None:
             with st.container(border=True, width=CARD, gap="xsmall", key=f"card_{row['position']}"):
                 name = f"{row['photo_name']}, region {row['region_rank']}"
                 if (picture := made[row["case_id"]]) is not None:
-                    st.image(picture, width="stretch", alt=name)
+                    st.image(picture, width="stretch", alt=visible(name))
                 else:
                     st.caption("Picture unreadable")
                 st.page_link(
                     "views/case.py",
-                    label=plain(name),
+                    label=markdown(name),
                     query_params=urls.with_store(case=row["case_id"], **selection.to_params()),
                 )
                 score = f"{measure.short} **{row['score']:.2f}** {where(selection, row['n'])}"
                 score = "not explained" if pd.isna(row["score"]) else score
-                st.caption(f"{score}  \nregion {100 * row['region_share']:.1f} % · {plain(row['clean_class'])}")
+                st.caption(f"{score}  \nregion {100 * row['region_share']:.1f} % · {markdown(row['clean_class'])}")
     if pages > 1:
         st.session_state["cases_page"] = number
         st.pagination(
@@ -206,7 +207,9 @@ def table(board: Board, selection: Selection, total: int) -> None:
             "Case", key="cases_open", type="tertiary", alignment="left", help="Opens the case"
         ),
         "region_rank": st.column_config.NumberColumn("Region", help="1 is the photo's largest region."),
-        "score": score_bar(theme.explainer_name(selection.explainer), f"{measure.name} at {size}. {measure.help}"),
+        "score": score_bar(
+            visible(theme.explainer_name(selection.explainer)), f"{measure.name} at {size}. {measure.help}"
+        ),
         "top": score_bar("Best explainer", f"The highest {measure.name} of any, at {size}."),
         "chance": score_bar("Random", f"{measure.name} of the random baseline at {size}."),
         "region_share": percentage("Region size", filters.HELP["region_share"]),
@@ -218,6 +221,7 @@ def table(board: Board, selection: Selection, total: int) -> None:
     }
     shares = ["region_share", "clean_confidence", "target_confidence"]
     shown[shares] *= filters.PERCENT
+    shown["clean_class"] = shown["clean_class"].map(visible)
     st.dataframe(shown[list(columns)], hide_index=True, column_config=columns, height=640)
     if click := st.session_state.get("cases_open"):
         urls.go("case", case=click["label"], **selection.to_params())

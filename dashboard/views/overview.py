@@ -2,11 +2,13 @@
 
 import streamlit as st
 
-from compute.scoring.statistics import FEW_PHOTOS
+from compute.scoring.report import paper_ranks
+from compute.scoring.words import counted, few_photos
 from dashboard import urls
 from dashboard.data import boards, queries
 from dashboard.figures import clicks
 from dashboard.figures import overview as figures
+from dashboard.text import markdown
 from dashboard.theme import MEASURES, N_HELP
 from dashboard.widgets import answers, compare, tables, trouble
 
@@ -19,8 +21,8 @@ counts = boards.cached(queries.counts, board)
 
 st.title("Which explainer finds the attack?")
 st.markdown(
-    f"One region of a photo was changed until **{trouble.plain(manifest['classifier']['name'])}** saw a "
-    f"**{trouble.plain(manifest['target']['name'])}**; then each explainer was asked why. "
+    f"One region of a photo was changed until **{markdown(manifest['classifier']['name'])}** saw a "
+    f"**{markdown(manifest['target']['name'])}**; then each explainer was asked why. "
     "A good explainer points at the region that was attacked."
 )
 if not counts["cases"]:
@@ -48,8 +50,9 @@ with left:
     st.subheader("Mean ranks")
     st.html(tables.mean_ranks(summary, board.explainers))
     st.caption(
-        f"95 % intervals over {summary.photos:,} photos; whole photos are resampled, since cases of one photo are not "
-        "independent. Paper: Inception v3, 112 photos, 608 cases. The random baseline is scored but not ranked."
+        f"95 % intervals over {counted(summary.photos, 'photo')}; whole photos are resampled, since cases of one photo "
+        "are not independent. The random baseline is scored but not ranked. "
+        + ("Paper: Inception v3, 112 photos, 608 cases." if paper_ranks(summary) else "")
     )
 with right:
     for question, (verdict, support) in (
@@ -58,12 +61,10 @@ with right:
     ):
         with st.container(border=True):
             st.caption(question)
-            st.markdown(f"**{verdict}.**  \n{support}")
-if summary.photos < FEW_PHOTOS:
-    st.warning(
-        f"Only {summary.photos} photos have cases: intervals from so few are rough and tend to be too narrow.",
-        icon=":material/warning:",
-    )
+            st.markdown(f"**{markdown(verdict)}.**  \n{markdown(support)}")
+    st.caption("p: by Holm's method over the differences of a question; below 0.05 a difference is clear.")
+if few := few_photos(summary.photos):
+    st.warning(markdown(few), icon=":material/warning:")
 if board.ranked:
     clicks.chart(figures.rank_plot, board)
 
@@ -90,4 +91,4 @@ facts = [
     f"{classifier['name']} at {classifier['size']} x {classifier['size']} pixels",
     *(f"{label} {board.setting(name)}" for name, label in SETTINGS.items()),
 ]
-st.caption(f"{trouble.plain(' · '.join(facts))} · [the whole run]({urls.link('run')})")
+st.caption(f"{markdown(' · '.join(facts))} · [the whole run]({urls.link('run')})")

@@ -1,11 +1,10 @@
 """Run: what was computed, how long it took, what failed, and how to do it again."""
 
-import shlex
-
 import streamlit as st
 
 from dashboard.data import boards, queries
 from dashboard.figures import run as figures_run
+from dashboard.text import markdown, shell, visible
 from dashboard.theme import BUTTONS
 from dashboard.widgets import wording
 
@@ -28,10 +27,10 @@ st.title("Run")
 made, digest = str(manifest.get("created", "unknown")), str(manifest.get("config_hash", "unknown"))
 device = dict(manifest.get("device") or {})
 columns = st.columns(4)
-columns[0].metric("Made", made[:10], help=f"{made} (UTC)")
-columns[1].metric("Classifier", str(manifest["classifier"]["name"]))
-columns[2].metric("Device", str(device.get("name", "unknown")))
-columns[3].metric("Configuration", digest[:8], help=f"The first digits of its SHA-256, {digest}")
+columns[0].metric("Made", markdown(made[:10]), help=f"{markdown(made)} (UTC)")
+columns[1].metric("Classifier", markdown(manifest["classifier"]["name"]))
+columns[2].metric("Device", markdown(device.get("name", "unknown")))
+columns[3].metric("Configuration", markdown(digest[:8]), help=f"The first digits of its SHA-256, {markdown(digest)}")
 
 st.subheader("Time by stage")
 seconds = {wording.stage(name): float(value) for name, value in dict(manifest.get("seconds") or {}).items()}
@@ -59,7 +58,7 @@ if failures.empty:
     st.info("None: every photo was read and attacked, and every case explained.", icon=":material/check_circle:")
 else:
     st.dataframe(
-        failures.fillna("").assign(stage=failures["stage"].map(wording.stage)),
+        failures.fillna("").assign(stage=failures["stage"].map(wording.stage)).map(visible),
         hide_index=True,
         column_config={
             "stage": "Stage",
@@ -74,10 +73,10 @@ st.subheader("Files")
 entries = manifest["tables"]
 st.dataframe(
     {
-        "table": [wording.table(name) for name in entries],
+        "table": [visible(wording.table(name)) for name in entries],
         "rows": [entry["rows"] for entry in entries.values()],
         "bytes": [entry.get("bytes") for entry in entries.values()],
-        "sha256": [entry["sha256"] for entry in entries.values()],
+        "sha256": [visible(entry["sha256"]) for entry in entries.values()],
     },
     hide_index=True,
     column_config={
@@ -94,14 +93,14 @@ if st.button("Recompute the checksums", icon=":material/fact_check:"):
         except OSError as error:
             damaged = f"a file that cannot be read ({error.strerror})"
     if damaged:
-        st.error(f"Differs from the manifest: {damaged}. Publish the store again.", icon=":material/error:")
+        st.error(f"Differs from the manifest: {markdown(damaged)}. Publish the store again.", icon=":material/error:")
     else:
         st.success("All checksums match: the tables are those of this run.", icon=":material/verified:")
 
 st.subheader("The same again")
 st.code(wording.command(manifest), language="bash", wrap_lines=True)
 st.markdown("Its Table 1, its manifest with checksums, and these pages, from the command line:")
-path = shlex.quote(str(board.store.path))
+path = shell(board.store.path)
 st.code(
     f"wolfspider report {path}\nwolfspider show {path} --verify\nwolfspider dashboard {path}",
     language="bash",

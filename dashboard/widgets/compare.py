@@ -1,19 +1,19 @@
 """Two stores side by side, on the cases that both have."""
 
-from html import escape
-
-import numpy as np
 import pandas as pd
 import streamlit as st
 
 from compute.errors import InputError
+from compute.scoring.statistics import CLEAR
+from compute.scoring.words import bracketed, counted
 from dashboard import urls
 from dashboard.data import boards, pairs
 from dashboard.data.boards import Board
 from dashboard.figures import clicks
 from dashboard.figures import compare as figures_compare
+from dashboard.text import html, markdown, visible
 from dashboard.theme import explainer_name
-from dashboard.widgets import tables, trouble
+from dashboard.widgets import tables
 
 
 def overview(board: Board) -> None:
@@ -26,7 +26,7 @@ def overview(board: Board) -> None:
         return
     columns = {column: title for column, title in pairs.COLUMNS.items() if column in set(found["column"])}
     head = "<th>Explainer</th>" + "".join(
-        f"<th>{escape(title)}<br><small>{escape(board.name)} | {escape(other.name)} | difference</small></th>"
+        f"<th>{html(title)}<br><small>{html(board.name)} | {html(other.name)} | difference</small></th>"
         for title in columns.values()
     )
     rows = []
@@ -38,9 +38,9 @@ def overview(board: Board) -> None:
         rows.append("".join(cells))
     st.html(tables.table(head, rows))
     st.caption(
-        f"{found['cases'].max():,} cases of the same photo and region rank in both stores. Difference: "
-        f"{trouble.plain(other.name)} minus {trouble.plain(board.name)}, paired by case, 95 % over photos; "
-        "bold where the interval excludes zero."
+        f"{counted(int(found['cases'].max()), 'case')} of the same photo and region rank in both stores. Difference: "
+        f"{markdown(other.name)} minus {markdown(board.name)}, paired by case, 95 % over photos; "
+        "bold where it is clear (p < 0.05 by Holm's method over the explainers)."
         + (
             " Mean ranks are left out: the stores rank different explainers."
             if len(columns) < len(pairs.COLUMNS)
@@ -60,7 +60,7 @@ def explainers(board: Board, measure: str, n: str) -> None:
     names = [name for name in board.explainers if name in set(found["explainer"])]
     clicks.chart(figures_compare.change_bars, board, other, measure, n)
     lines = [
-        f"{explainer_name(name)} {rows['mean'].iloc[0]:+.3f}{_interval(rows)}"
+        f"{markdown(explainer_name(name))} {rows['mean'].iloc[0]:+z.3f} {_interval(rows, 3)}".rstrip()
         for name in names
         for rows in [found[found["explainer"] == name]]
     ]
@@ -76,6 +76,7 @@ def _rival(board: Board) -> Board | None:
         "Compare this store with",
         list(stores),
         index=None,
+        format_func=visible,
         placeholder="Choose another store",
         width=360,
         **urls.bound("compare", list(stores), None),
@@ -86,25 +87,24 @@ def _rival(board: Board) -> Board | None:
         return boards.open_board(name, stores[name])
     except InputError as error:
         st.warning("That store cannot be opened.", icon=":material/warning:")
-        st.code(str(error), language=None, wrap_lines=True)
+        st.code(visible(error), language=None, wrap_lines=True)
         return None
 
 
 def _nothing_shared(found: pd.DataFrame, other: Board) -> bool:
     if found.empty:
-        st.info(f"No case of this store is also in {trouble.plain(other.name)}: they share no photo and region rank.")
+        st.info(f"No case of this store is also in {markdown(other.name)}: they share no photo and region rank.")
     return found.empty
 
 
 def _difference(row: pd.DataFrame) -> str:
     if row.empty:
         return "-"
-    first, second, mean, low, high = (float(row[c].iloc[0]) for c in ("first", "second", "mean", "low", "high"))
-    text = f"{mean:+.2f}"
-    clear = f"<b>{text}</b>" if low > 0 or high < 0 else text
-    return f"{first:.2f} | {second:.2f} | {clear}<br><small>{_interval(row)}</small>"
+    first, second, mean, p = (float(row[c].iloc[0]) for c in ("first", "second", "mean", "p"))
+    text = f"{mean:+z.2f}"
+    clear = f"<b>{text}</b>" if p < CLEAR else text
+    return f"{first:.2f} | {second:.2f} | {clear}<br><small>{_interval(row, 2)}</small>"
 
 
-def _interval(row: pd.DataFrame) -> str:
-    low, high = float(row["low"].iloc[0]), float(row["high"].iloc[0])
-    return "" if np.isnan(low) else f" [{low:+.2f}, {high:+.2f}]"
+def _interval(row: pd.DataFrame, digits: int) -> str:
+    return bracketed(row["low"].iloc[0], row["high"].iloc[0], digits=digits, sign=True)

@@ -10,7 +10,8 @@ from dashboard import theme
 from dashboard.data import boards
 from dashboard.data.boards import Board
 from dashboard.data.selection import MEASURES, ORDERS, QUESTIONS, RANGES, SIZES, Selection, parse, questions
-from dashboard.widgets.trouble import no_cases, plain
+from dashboard.text import markdown, visible
+from dashboard.widgets.trouble import no_cases
 
 PERCENT = 100.0
 """Shares are 0..1 in the URL and percentages on the page."""
@@ -106,7 +107,7 @@ def score_widgets(board: Board, selection: Selection) -> None:
     explainer.selectbox(
         "Explainer",
         board.explainers,
-        format_func=theme.explainer_name,
+        format_func=lambda name: visible(theme.explainer_name(name)),
         key=_show("explainer", selection.explainer),
         on_change=_moved,
         args=(board, "explainer"),
@@ -193,7 +194,7 @@ def _choice_widget(
         label,
         list(options),
         index=None,
-        format_func=lambda option: options[option],
+        format_func=lambda option: visible(options[option]),
         placeholder="Any",
         key=_show(name, value if value in options else None),
         on_change=_moved,
@@ -206,7 +207,7 @@ def words(board: Board, selection: Selection) -> str:
     measure = theme.MEASURES[selection.measure].name
     parts = [f"{theme.explainer_name(selection.explainer)}, {measure} at {size_words(selection)}"]
     parts += [group_words(board, selection, group) for group in selection.active()]
-    return plain("; ".join(parts))
+    return markdown("; ".join(parts))
 
 
 def size_words(selection: Selection) -> str:

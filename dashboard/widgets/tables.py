@@ -1,10 +1,11 @@
 """Small tables in a paper's form, as HTML; every text is escaped here."""
 
 from collections.abc import Mapping, Sequence
-from html import escape
 
-from compute.scoring.report import PAPER
+from compute.scoring.report import paper_ranks
 from compute.scoring.statistics import Estimate, Summary
+from compute.scoring.words import bracketed
+from dashboard.text import html
 from dashboard.theme import MEAN_RANK_HELP, MEASURES, colours, explainer_name
 
 _STYLE = """<style>
@@ -22,11 +23,13 @@ _STYLE = """<style>
 
 
 def mean_ranks(summary: Summary, explainers: Sequence[str]) -> str:
-    """Table 1 of the paper: mean ranks with intervals beside the paper's, and mean scores."""
+    """Table 1 of the paper: mean ranks with intervals, beside the paper's where they compare, and mean scores."""
+    paper = paper_ranks(summary)
     head = ["<th>Explainer</th>"]
     for measure in MEASURES.values():
         head.append(_head("Mean rank", measure.short, f"{MEAN_RANK_HELP} By the {measure.name}: {measure.formula}"))
-        head.append(_head("Paper", "", "Table 1 of the paper: Inception v3, 112 photos, 608 cases"))
+        if paper:
+            head.append(_head("Paper", "", "Table 1 of the paper: Inception v3, 112 photos, 608 cases"))
     head += [_head("Mean", m.short, m.help) for m in MEASURES.values()]
     columns = [f"mean_rank_{m}" for m in MEASURES]
     best = {c: min((e[c].mean for e in summary.explainers.values() if c in e), default=None) for c in columns}
@@ -35,7 +38,8 @@ def mean_ranks(summary: Summary, explainers: Sequence[str]) -> str:
         found, cells = summary.explainers[name], [swatch(name, explainers)]
         for place, column in enumerate(columns):
             cells.append(_estimate(found.get(column), 2, best[column]))
-            cells.append(f'<td class="dim">{PAPER[name][place]:.2f}</td>' if name in PAPER else "<td></td>")
+            if paper:
+                cells.append(f'<td class="dim">{paper[name][place]:.2f}</td>' if name in paper else "<td></td>")
         cells += [_estimate(found.get(f"mean_{m}"), 3, None) for m in MEASURES]
         rows.append("".join(cells))
     return table("".join(head), rows)
@@ -50,23 +54,22 @@ def table(head: str, rows: Sequence[str]) -> str:
 
 def swatch(name: str, explainers: Sequence[str]) -> str:
     """The cell of an explainer: its colour and its name."""
-    return f'<td><i style="background:{colours(explainers)[name]}"></i>{escape(explainer_name(name))}</td>'
+    return f'<td><i style="background:{colours(explainers)[name]}"></i>{html(explainer_name(name))}</td>'
 
 
 def cells(values: Mapping[str, str]) -> str:
     """A row of plain text cells."""
-    return "".join(f"<td>{escape(value)}</td>" for value in values.values())
+    return "".join(f"<td>{html(value)}</td>" for value in values.values())
 
 
 def _head(label: str, measure: str, title: str) -> str:
-    return f'<th title="{escape(title)}">{escape(label)}<br>{escape(measure)}</th>'
+    return f'<th title="{html(title)}">{html(label)}<br>{html(measure)}</th>'
 
 
 def _estimate(estimate: Estimate | None, digits: int, best: float | None) -> str:
     if estimate is None:
         return '<td class="dim">-</td>'
     kind = ' class="best"' if best is not None and estimate.mean == best else ""
-    mean = f"<span{kind}>{estimate.mean:.{digits}f}</span>"
-    if estimate.low is None or estimate.high is None:
-        return f"<td>{mean}</td>"
-    return f"<td>{mean}<br><small>{estimate.low:.{digits}f}-{estimate.high:.{digits}f}</small></td>"
+    interval = bracketed(estimate.low, estimate.high, digits=digits)
+    below = f"<br><small>{interval}</small>" if interval else ""
+    return f"<td><span{kind}>{estimate.mean:z.{digits}f}</span>{below}</td>"

@@ -5,12 +5,14 @@ from typing import NoReturn
 
 import streamlit as st
 
+from dashboard.text import markdown, visible
+
 
 def no_store(root: Path) -> NoReturn:
     """Nothing to open under the path."""
     st.title("No store here yet")
     st.markdown("The dashboard shows a published store: the folder that a sweep leaves behind. None was found at")
-    st.code(str(root), language=None)
+    st.code(visible(root), language=None)
     st.markdown("Make one (minutes on two cores), or open another folder:")
     st.code("wolfspider sweep --profile quick --out data/store\nwolfspider dashboard data/store", language="bash")
     st.stop()
@@ -19,8 +21,8 @@ def no_store(root: Path) -> NoReturn:
 def bad_store(name: str, reason: str) -> NoReturn:
     """A store that cannot be opened, with the reason."""
     st.title("This store cannot be opened")
-    st.error(f"**{plain(name)}**", icon=":material/error:")
-    st.code(reason, language=None, wrap_lines=True)
+    st.error(f"**{markdown(name)}**", icon=":material/error:")
+    st.code(visible(reason), language=None, wrap_lines=True)
     st.markdown(
         "Nothing of it is shown, since its numbers could not be trusted. Publish it again "
         "(`wolfspider publish FOLDER`), run the sweep again, open it with the wolfspider "
@@ -45,8 +47,3 @@ def no_cases(attempts: int) -> NoReturn:
     left.page_link("views/attacks.py", label="Attacks", icon=":material/target:")
     right.page_link("views/run.py", label="Run", icon=":material/receipt_long:")
     st.stop()
-
-
-def plain(text: str) -> str:
-    """Text from a store as Markdown that means nothing but itself."""
-    return "".join(f"\\{c}" if c in "\\`*_{}[]()#+-.!$:<>|~" else c for c in text)

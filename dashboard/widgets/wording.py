@@ -1,9 +1,9 @@
 """What the manifest's keys are called, and the command that makes such a store again."""
 
-import shlex
 from collections.abc import Mapping
 from typing import Any
 
+from dashboard.text import shell, visible
 from dashboard.theme import explainer_name
 
 _LABELS = {
@@ -52,7 +52,7 @@ _NO_FLAGS = {"weights_sha256", "batch", "group"}
 
 def setting(name: str) -> str:
     """A key of the manifest for people."""
-    return _LABELS.get(name, name.replace("_", " "))
+    return _LABELS.get(name, visible(name.replace("_", " ")))
 
 
 def stage(name: str) -> str:
@@ -67,7 +67,7 @@ def table(name: str) -> str:
 
 def plainly(value: object) -> str:
     """A value of the manifest as text."""
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return visible(", ".join(map(str, value)) if isinstance(value, list) else value)
 
 
 def command(manifest: Mapping[str, Any]) -> str:
@@ -79,5 +79,5 @@ def command(manifest: Mapping[str, Any]) -> str:
     lines = ["wolfspider sweep"]
     for name, value in flags:
         text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
-        lines.append(f"--{name.replace('_', '-')} {shlex.quote(text)}")
+        lines.append(f"{shell('--' + name.replace('_', '-'))} {shell(text)}")
     return " \\\n  ".join([*lines, "--out NEW_FOLDER"])

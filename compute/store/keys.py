@@ -1,0 +1,89 @@
+"""What must hold between the tables of a store: else its figures would count twice, miss, or divide by zero."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from compute.store.schema import N_SIZES
+
+_Ints = npt.NDArray[np.integer]
+
+
+def wrong_rows(rows: Mapping[str, int], explainers: int) -> Iterator[tuple[str, str]]:
+    """(table, what is wrong) with the numbers of rows, before any is read."""
+    if rows["explanations"] > rows["attempts"] * explainers:
+        yield "explanations", f"{rows['explanations']} rows for {rows['attempts']} attempts, {explainers} explainers"
+    if rows["scores"] != N_SIZES * rows["explanations"]:
+        yield "scores", f"{rows['scores']} rows for {rows['explanations']} explanations of {N_SIZES} sizes"
+
+
+def wrong_keys(tables: Mapping[str, pa.Table], explainers: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """(table, what is wrong) with the keys and numbers; each check relies on those before it.
+
+    Args:
+        tables: by name, texts as dictionaries.
+        explainers: their names.
+    """
+    for name, table in tables.items():
+        for field in table.schema:
+            if pa.types.is_floating(field.type) and not pc.all(pc.is_finite(table[field.name]), min_count=0).as_py():
+                yield name, f"{field.name} is not always a finite number"
+    photos, attempts = tables["photos"]["photo_id"], tables["attempts"]
+    if not _unique(photos):
+        yield "photos", "a photo_id stands twice"
+    if not _unique(attempts["case_id"]):
+        yield "attempts", "a case_id stands twice"
+    photo, rank = _positions(attempts["photo_id"], _texts(photos)), _ints(attempts["region_rank"])
+    if (photo < 0).any():
+        yield "attempts", "of a photo that `photos` lacks"
+    if len(np.unique(photo.astype(np.int64) * 2**16 + rank)) < len(rank):
+        yield "attempts", "a region of a photo stands twice"
+    region, whole = _ints(attempts["region_pixels"]), _ints(attempts["n_pixels"])
+    if ((region < 1) | (region > whole)).any():
+        yield "attempts", "region_pixels must lie between 1 and n_pixels"
+    success = attempts["success"].to_numpy()
+    region, whole = region[success], whole[success]
+    cases = _texts(attempts["case_id"].filter(attempts["success"]))
+    explained = _keys(tables["explanations"], cases, explainers)
+    if (explained < 0).any():
+        yield "explanations", "of a case or an explainer that the store lacks"
+    if len(np.unique(explained)) < len(explained):
+        yield "explanations", "an explanation stands twice"
+    scores = tables["scores"]
+    n, pixels, hits = (_ints(scores[column]) for column in ("n", "pixels", "hits"))
+    found = np.sort(_keys(scores, cases, explainers) * N_SIZES + n - 1)
+    expected = np.sort(explained)[:, None] * N_SIZES + np.arange(N_SIZES)
+    if ((n < 1) | (n > N_SIZES)).any() or not np.array_equal(found, expected.ravel()):
+        yield "scores", f"not each explanation once at each n from 1 to {N_SIZES}"
+    case = _positions(scores["case_id"], cases)
+    if ((hits < 0) | (hits > pixels) | (hits > region[case]) | (pixels > whole[case])).any():
+        yield "scores", "hits must lie between 0 and pixels and region_pixels, and pixels below n_pixels"
+
+
+def _keys(table: pa.Table, cases: pa.Array, explainers: Sequence[str]) -> _Ints:
+    """One integer for each (case, explainer); negative where one is unknown."""
+    case, explainer = _positions(table["case_id"], cases), _positions(table["explainer"], pa.array(explainers, "str"))
+    return np.where((case < 0) | (explainer < 0), -1, case.astype(np.int64) * len(explainers) + explainer)
+
+
+def _positions(texts: pa.ChunkedArray, known: pa.Array) -> _Ints:
+    """Where each text stands among the known; -1 where it does not."""
+    one = texts.unify_dictionaries().combine_chunks()
+    at = pc.index_in(one.dictionary, value_set=known).fill_null(-1)
+    return np.asarray(_ints(at)[_ints(one.indices)])
+
+
+def _unique(texts: pa.ChunkedArray) -> bool:
+    return len(_texts(texts).unique()) == len(texts)
+
+
+def _texts(texts: pa.ChunkedArray) -> pa.Array:
+    return texts.cast(pa.string()).combine_chunks()
+
+
+def _ints(column: Any) -> _Ints:
+    return np.asarray(column.to_numpy())
