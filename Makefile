@@ -20,7 +20,7 @@ test: .venv/tests
 # With every direct dependency at the lowest version that pyproject.toml allows; uv takes torch's CUDA build, of 3 GB.
 test-lowest: .venv/installed
 	$(BIN)/pip install --quiet "uv>=0.9"
-	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-lowest
+	$(BIN)/uv venv --quiet --clear --seed --python $(BIN)/python .venv-lowest
 	$(BIN)/uv pip install --python .venv-lowest --resolution lowest-direct --group test --editable .
 	.venv-lowest/bin/python -m pytest -m "not browser"
 

@@ -33,7 +33,10 @@ def connection(scores: pd.DataFrame, explainers: tuple[str, ...] = tuple(HITS)) 
     )
     assert len(names)
     rows = scores.assign(n=1, pixels=10)
-    found.execute("create table scores as select case_id, explainer, n::utinyint as n, pixels, hits from rows")
+    found.execute(
+        """create table scores as select case_id, explainer::varchar as explainer, n::utinyint as n, pixels, hits
+             from rows"""
+    )
     assert len(rows) == len(scores)
     found.execute(resources.files("compute.store").joinpath("views.sql").read_text())
     return found
