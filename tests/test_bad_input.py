@@ -27,6 +27,7 @@ ENTRIES: dict[str, list[str]] = {
     "report": ["report"],
     "show": ["show", "--verify"],
     "publish": ["publish"],
+    "dashboard": ["dashboard"],
 }
 HOSTILE = {
     "plain": "nowhere",
@@ -89,7 +90,7 @@ THINGS: dict[str, tuple[Callable[[Path], object], Iterable[str]]] = {
     "device": (_device, ENTRIES),
     "loop of links": (_loop, ENTRIES),
     "dangling link": (_dangling, ENTRIES),
-    "empty folder": (Path.mkdir, ENTRIES),
+    "empty folder": (Path.mkdir, ("sweep", "photos", "config", *STORES)),  # stores may come while a dashboard runs
     "text": (lambda path: path.write_text("hello\x1b[31m"), ("config", *STORES)),  # a bad photo is recorded
     "empty file": (Path.touch, STORES),  # and options need not be given
 }
