@@ -21,7 +21,7 @@ from torch.nn.utils import parametrizations
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-import compute.explainers.saliency
+import compute.explainers.gradients.saliency
 from compute.explainers import Task
 
 MEDDLERS: dict[str, tuple[Callable[[Task], Any], str | None]] = {}
@@ -309,9 +309,9 @@ def tensor_patched(task: Task) -> None:
     torch.Tensor.clamp = lambda self, *_, **__: self
 
 
-@meddler("changed compute.explainers.saliency.input_gradient")
+@meddler("changed compute.explainers.gradients.saliency.input_gradient")
 def ours_patched(task: Task) -> None:
-    compute.explainers.saliency.input_gradient = lambda task: task.image[0]
+    compute.explainers.gradients.saliency.input_gradient = lambda task: task.image[0]
 
 
 @meddler("read-only")

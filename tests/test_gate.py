@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from compute.attacks.bim import BIM, Job, attack
 from compute.errors import InputError
-from compute.explainers.saliency import input_gradient
+from compute.explainers.gradients.saliency import input_gradient
 from compute.inputs.regions import Region
 from compute.networks import engine
 from compute.networks.classifier import Classifier

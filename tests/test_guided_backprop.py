@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from compute.explainers import EXPLAINERS
-from compute.explainers.guided_backprop import GuidedReLU
+from compute.explainers.gradients.rectifiers import Guided, Rectifiers
 from compute.networks.classifier import Classifier
 
 guided, saliency = EXPLAINERS["guided_backprop"].explain, EXPLAINERS["saliency"].explain
@@ -124,10 +124,10 @@ class _ByDefinition(torch.autograd.Function):
 def test_the_forward_pass_is_unchanged(spelling: str) -> None:
     known = of({**RELU, **RELU6}[spelling])
     image = tiny.task(of=known).image
-    with GuidedReLU() as mode:
+    with Rectifiers(Guided.apply) as mode:
         inside = known.network(image)
     assert torch.equal(inside, known.network(image))
-    assert mode.guided == 3
+    assert mode.met == 3
 
 
 def test_inception_v3_s_functional_relus_are_guided() -> None:
@@ -140,9 +140,9 @@ def test_inception_v3_s_functional_relus_are_guided() -> None:
     found, plain = priorities(known), priorities(known, saliency)
     assert found.max() > 0
     assert np.corrcoef(found.ravel(), plain.ravel())[0, 1] < 0.9
-    with GuidedReLU() as mode, torch.no_grad():
+    with Rectifiers(Guided.apply) as mode, torch.no_grad():
         known.network(torch.rand(1, 3, 299, 299))
-    assert mode.guided == 94
+    assert mode.met == 94
 
 
 def test_efficientnet_lite0_s_relu6_are_guided(lite0: Classifier) -> None:

@@ -8,7 +8,7 @@ import torch
 from lime.lime_image import LimeImageExplainer
 
 from compute.explainers import EXPLAINERS, Superpixels, Task
-from compute.explainers.lime import hidden_image
+from compute.explainers.perturbation.samples import hidden_image
 from compute.inputs import photos
 from compute.networks.classifier import Classifier
 

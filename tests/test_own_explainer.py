@@ -76,7 +76,9 @@ def test_own_explainers_take_part(module: str, tmp_path: Path) -> None:
     assert squares == [(n, min(n, 8) * 16 * 16) for n in range(1, 21)]  # whole squares, and no more after the eighth
     assert diagnostics == [('{"squares": 16}',)]
     code = hashlib.sha256(MODULE.encode()).hexdigest()
-    assert store.manifest["explainers"][1] == {"name": "times_input", "baseline": False, "code": code}
+    assert store.manifest["explainers"][1] == {
+        "name": "times_input", "explainer": "times_input", "presentation": "", "baseline": False, "code": code,
+    }  # fmt: skip
 
 
 def test_a_name_of_ours_is_refused(module: str, in_folder: Path) -> None:

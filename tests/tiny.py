@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+import torchvision
 from torch import Tensor, nn
 
 from compute.explainers import Task
@@ -65,6 +66,15 @@ def network() -> nn.Sequential:
 def classifier() -> Classifier:
     """The network as a classifier of 64-pixel images."""
     return Classifier.of(network(), size=SIZE, classes=CLASSES, name="tiny", **NORMALISATION)
+
+
+def transformer() -> Classifier:
+    """A vision transformer with random weights, of 64-pixel images."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        made = torchvision.models.VisionTransformer(SIZE, 16, 3, 2, 32, 64, num_classes=len(CLASSES))
+        torch.nn.init.normal_(made.heads.head.weight)
+    return Classifier.of(made.eval(), size=SIZE, classes=CLASSES, name="vit")
 
 
 def sources(count: int) -> list[Source]:

@@ -4,18 +4,11 @@ An explainer is called with a `Task` and returns either pixel priorities, (H, W)
 A function `f(task)` or a class whose instances are called `instance(task)` will do; `MODULE:NAME` names one outside.
 """
 
-from compute.explainers import guided_backprop, lime, random, saliency
+from compute.explainers import attention, captum, plain
 from compute.explainers.base import EXPLAINERS, Explainer, Explanation, Superpixels, Task, resolve
+from compute.explainers.baselines import prior, random
+from compute.explainers.cams import gradient_cams, guided_grad_cam, score_cam
+from compute.explainers.gradients import deep_lift, guided_backprop, noise, path, saliency
+from compute.explainers.perturbation import ablation, glime, lime, rise, shapley
 
-__all__ = [
-    "EXPLAINERS",
-    "Explainer",
-    "Explanation",
-    "Superpixels",
-    "Task",
-    "guided_backprop",
-    "lime",
-    "random",
-    "resolve",
-    "saliency",
-]
+__all__ = ["EXPLAINERS", "Explainer", "Explanation", "Superpixels", "Task", "resolve"]

@@ -4,8 +4,8 @@ import hashlib
 import importlib
 import inspect
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from compute.errors import InputError, in_words
 from compute.explainers.guard import importing
+from compute.store.schema import N_SIZES
 
 Priorities = npt.NDArray[np.floating]
 
@@ -38,6 +39,8 @@ class Task:
         batch: images per forward pass for explainers that need many.
         exclusive: held while the network runs, so that explainers of several cases can overlap on their other work.
         prepared: what the explainer's `prepare` returned, in another thread; None without one.
+        photo: (H, W, 3) uint8, the photo before the attack; `lime@clean` takes its superpixels.
+        memory: answers of the network about this image, by name, (images, classes): shared by tasks about it.
     """
 
     network: nn.Module
@@ -49,6 +52,8 @@ class Task:
     batch: int = 16
     exclusive: AbstractContextManager[Any] = field(default_factory=nullcontext)
     prepared: Any = None
+    photo: npt.NDArray[np.uint8] = field(default_factory=lambda: np.zeros((0, 0, 3), np.uint8))
+    memory: dict[str, npt.NDArray[np.float32]] = field(default_factory=dict)
 
     @property
     def device(self) -> torch.device:
@@ -66,6 +71,18 @@ class Task:
         """A generator from the seed, at its beginning."""
         return np.random.default_rng(self.seed)
 
+    @contextmanager
+    def seeded(self) -> Iterator[None]:
+        """Within it, the global generators of torch and NumPy start from the seed; after it they go on as before."""
+        before = np.random.get_state()
+        with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
+            torch.manual_seed(self.seed)
+            np.random.seed(self.seed)
+            try:
+                yield
+            finally:
+                np.random.set_state(before)
+
 
 @dataclass(frozen=True)
 class Superpixels:
@@ -75,11 +92,29 @@ class Superpixels:
         segments: (H, W) integer labels.
         ranked: labels that speak for the prediction, best first.
         diagnostics: the explainer's own figures; stored as JSON.
+        values: (labels,) signed values by label, where the explainer has them.
     """
 
     segments: npt.NDArray[np.integer]
     ranked: Sequence[int]
     diagnostics: Mapping[str, Any] = field(default_factory=dict)
+    values: npt.NDArray[np.floating] | None = None
+
+    @classmethod
+    def weighted(
+        cls, segments: npt.NDArray[np.integer], values: npt.NDArray[np.floating], **diagnostics: Any
+    ) -> "Superpixels":
+        """Superpixels by signed values, (labels,), one for each label from 0; only positive ones are ranked."""
+        order = np.argsort(-values, kind="stable")
+        ranked = [int(label) for label in order if values[label] > 0]
+        weights = [round(float(values[label]), 6) for label in ranked[:N_SIZES]]
+        told = {"superpixels": len(values), "positive": len(ranked), **diagnostics, "weights": weights}
+        return cls(segments, ranked, told, values)
+
+    @property
+    def map(self) -> npt.NDArray[np.float64] | None:
+        """(H, W): every pixel with the value of its superpixel, where there are values."""
+        return None if self.values is None else np.asarray(self.values, dtype=np.float64)[self.segments]
 
 
 Explanation = Priorities | Superpixels
@@ -108,6 +143,8 @@ class Explainer:
 
 
 EXPLAINERS: dict[str, Explainer] = {}
+PREFIXES: dict[str, Callable[[str], Explainer]] = {}
+"""What makes an explainer of a name that begins so."""
 
 
 def register(
@@ -123,16 +160,20 @@ def register(
 
 
 def resolve(names: Sequence[str]) -> list[Explainer]:
-    """Explainers by registered name, or as `MODULE:NAME`: a function of a task, or a class without arguments.
+    """Explainers by registered name, as `captum:NAME`, or as `MODULE:NAME`: a function of a task, or a plain class.
 
     Raises:
         InputError: an unknown name, a module that does not import, a name given twice, or none at all.
     """
-    found = [EXPLAINERS[name] if name in EXPLAINERS else _outside(name) for name in names]
+    found = [EXPLAINERS[name] if name in EXPLAINERS else _made(name) for name in names]
     known = [explainer.name for explainer in found]
     if not found or len(set(known)) < len(known):
         raise InputError(f"--explainers {','.join(names)}: {'a name stands twice' if found else 'name at least one'}")
     return found
+
+
+def _made(name: str) -> Explainer:
+    return next((make(name) for prefix, make in PREFIXES.items() if name.startswith(prefix)), None) or _outside(name)
 
 
 def _outside(name: str) -> Explainer:

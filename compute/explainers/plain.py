@@ -11,7 +11,28 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from compute.store.schema import N_SIZES
+from compute.explainers.base import Superpixels
+
+MOST = 2**16
+"""Superpixels that are ranked: nobody waits for an endless list."""
+ALL_EQUAL = {"note": "all priorities are equal: the pixels were chosen at random"}
+
+
+def explanation(found: Any, shape: tuple[int, ...]) -> tuple[npt.NDArray[np.float64] | Superpixels, str]:
+    """A plain explanation of an image of that shape, and its diagnostics as JSON.
+
+    Raises:
+        TypeError: superpixels that are not ranked by a list of labels.
+        ValueError: the wrong shape, or values that cannot be.
+    """
+    if not isinstance(found, Superpixels):
+        values = priorities(found, shape)
+        return values, as_json({} if np.ptp(values) else ALL_EQUAL)
+    labels = segments(found.segments, shape)
+    if found.values is not None and labels.min() < 0:
+        raise ValueError("superpixels with values must be labelled 0, 1, ...")
+    of_labels = None if found.values is None else priorities(found.values, (int(labels.max()) + 1,))
+    return Superpixels(labels, ranked(found.ranked), {}, of_labels), as_json(found.diagnostics)
 
 
 def priorities(found: Any, shape: tuple[int, ...]) -> npt.NDArray[np.float64]:
@@ -45,14 +66,14 @@ def segments(found: Any, shape: tuple[int, ...]) -> npt.NDArray[np.integer]:
 
 
 def ranked(found: Any) -> list[int]:
-    """The labels that can enter, best first.
+    """The labels, best first, at most `MOST`.
 
     Raises:
         TypeError: they have no order, or are no integers.
     """
     if isinstance(found, (set, frozenset, Mapping)) or not isinstance(found, Iterable):
         raise TypeError(f"ranked superpixels must be a list, and are a {type(found).__name__}")
-    return [operator.index(label) for label in islice(found, N_SIZES)]
+    return [operator.index(label) for label in islice(found, MOST)]
 
 
 def as_json(diagnostics: Mapping[str, Any]) -> str:

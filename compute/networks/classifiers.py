@@ -163,7 +163,13 @@ def _timm(name: str) -> Recipe:
 
 @torch.no_grad()
 def _calibrate(network: nn.Module, size: int) -> None:
-    """Let batch normalisation see noise once: through random weights alone, all images get nearly the same logits."""
+    """Let batch normalisation see noise once: through random weights alone, all images get nearly the same logits.
+
+    Heads that begin as zeros, as torchvision's transformers have, would give all images the very same.
+    """
+    for parameter in network.parameters():
+        if parameter.dim() > 1 and not parameter.any():
+            nn.init.normal_(parameter)
     for module in network.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             module.momentum = None  # the plain average

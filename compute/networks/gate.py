@@ -114,9 +114,10 @@ def _check(network: nn.Module, images: Tensor) -> None:
     leaf = images.clone().requires_grad_()
     with torch.enable_grad():
         logits = _run(network, leaf, grad=True)
+        total = logits.sum()
     if not logits.isfinite().all():
         raise Unfit("the network's logits are not finite (NaN or infinite); its weights are damaged, or overflow")
-    gradient = torch.autograd.grad(logits.sum(), leaf, allow_unused=True)[0] if logits.requires_grad else None
+    gradient = torch.autograd.grad(total, leaf, allow_unused=True)[0] if total.requires_grad else None
     if gradient is None or not gradient.any():
         raise Unfit(
             "the network's logits have no gradient by the image; "

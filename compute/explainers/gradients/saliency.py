@@ -23,6 +23,6 @@ def priorities(gradient: torch.Tensor) -> Priorities:
 
 @register("saliency")
 def saliency(task: Task) -> Priorities:
-    """Pixels by the gradient of the target's logit."""
+    """Saliency (Simonyan et al. 2014): the gradient of the target's logit, negative ones dropped."""
     with task.exclusive:
         return priorities(input_gradient(task))

@@ -1,0 +1,1 @@
+"""Class activation maps: the network's last feature map, weighted."""

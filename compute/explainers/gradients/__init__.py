@@ -1,0 +1,1 @@
+"""Explainers by gradients with respect to the image."""

@@ -1,0 +1,1 @@
+"""Explainers that hide parts of the image and watch the prediction: passes without gradients alone."""
