@@ -19,7 +19,7 @@ from rich.text import Text
 from compute.errors import InputError, Notice
 from compute.options import takes
 from compute.store.opening import Store, open_store
-from compute.sweep.config import PROFILES, RUN, Config, configure
+from compute.sweep.config import ATTACK, ATTACKS, PROFILES, RUN, Config, configure
 from compute.text import visible
 
 app = typer.Typer(
@@ -47,6 +47,10 @@ def sweep(
     profile: Annotated[
         str | None, typer.Option(help=f"Sizes of the experiment: {', '.join(PROFILES)}.", rich_help_panel=RUN)
     ] = None,
+    attack: Annotated[
+        str | None,
+        typer.Option(help=f"Settings of the attack: {', '.join(ATTACKS)} (default: argmax).", rich_help_panel=ATTACK),
+    ] = None,
     config: Annotated[
         Path | None,
         typer.Option(help="TOML file of any of these options, a line each: regions = 4.", rich_help_panel=RUN),
@@ -57,7 +61,8 @@ def sweep(
 ) -> None:
     """Photos in, store out: segment, attack, explain and score. An interrupted sweep goes on where it stopped."""
     paths = [*options.get("photos", []), *(more_photos or [])]
-    configuration = configure(profile=profile, file=config, options=options | ({"photos": paths} if paths else {}))
+    options = options | ({"photos": paths} if paths else {})
+    configuration = configure(profile=profile, attack=attack, file=config, options=options)
     share = _shard(shard)
     from compute.sweep.sweep import run_sweep
 
@@ -175,21 +180,24 @@ def bench(
 
 @app.command(name="list")
 def list_() -> None:
-    """The classifiers, explainers and profiles that are known."""
+    """The classifiers, explainers, presentations, profiles and attacks that are known."""
     import torchvision
 
     from compute.explainers import EXPLAINERS
     from compute.networks.classifiers import CLASSIFIERS
+    from compute.scoring.presentations import PRESENTATIONS
 
     others = [n for n in torchvision.models.list_models(module=torchvision.models) if n not in CLASSIFIERS]
     out.print(Text("Classifiers", "bold"), ", ".join(CLASSIFIERS))
     out.print("  torchvision:", ", ".join(others))
     out.print("  timm: timm:NAME, for example timm:resnet50 (weights are downloaded, or given with --weights)")
     named = [f"{e.name} (baseline)" if e.baseline else e.name for e in EXPLAINERS.values()]
-    out.print(Text("Explainers", "bold"), ", ".join(named), "\n  your own: MODULE:NAME")
-    out.print(Text("Profiles", "bold"))
-    for name, values in PROFILES.items():
-        out.print(f"  {name}:", ", ".join(f"{k} = {v}" for k, v in values.items()))
+    out.print(Text("Explainers", "bold"), ", ".join(named), "\n  your own: MODULE:NAME; any of Captum's: captum:NAME")
+    out.print(Text("Presentations", "bold"), ", ".join(f"EXPLAINER@{name}" for name in PRESENTATIONS))
+    for title, known in (("Profiles", PROFILES), ("Attacks", ATTACKS)):
+        out.print(Text(title, "bold"))
+        for name, values in known.items():
+            out.print(f"  {name}:", ", ".join(f"{k} = {v}" for k, v in values.items()))
 
 
 def _print_report(store: Store) -> None:

@@ -16,9 +16,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from compute.scoring.measures import measure
 from compute.store.files import sha256_file
 from compute.store.png import png
-from compute.store.schema import BLOB_ROW_GROUP, N_SIZES, SCHEMA_VERSION, TABLES
+from compute.store.schema import BLOB_ROW_GROUP, CHECKED, CONTROLS, N_SIZES, SCHEMA_VERSION, TABLES
 
 SKILL = {"saliency": 0.5, "guided_backprop": 1.0, "lime": 2.0, "random": 0.0}
 CLASSES = ("daisy", "espresso", "palace", "Egyptian cat", "missile", "tabby", "castle", "rugby ball")
@@ -78,7 +79,7 @@ def _use(rows: Rows, template: Template, photo_id: str) -> int:
         case_id = f"{photo_id}-r{attempt['region_rank']:02d}"
         rows["attempts"].append({**attempt, "photo_id": photo_id, "case_id": case_id})
         rows["images"] += [{"owner": case_id, "kind": kind, "png": data} for kind, data in explained["images"].items()]
-        for table in ("explanations", "scores"):
+        for table in ("explanations", "scores", "controls"):
             rows[table] += [{**row, "case_id": case_id} for row in explained[table]]
     return sum(attempt["success"] for attempt in template.attempts)
 
@@ -115,7 +116,7 @@ def _template(rng: np.random.Generator, size: int, explainers: tuple[str, ...]) 
         explained.append(
             _explain(rng, region, explainers, images)
             if success
-            else {"images": images, "explanations": [], "scores": []}
+            else {"images": images, "explanations": [], "scores": [], "controls": []}
         )
     return Template(photo, {"photo": png(rgb), "segments": png(labels.astype(np.uint16))}, attempts, explained)
 
@@ -131,6 +132,9 @@ def _attempt(
         "clean_target_confidence": 1e-4, "target_confidence": confidence,
         "final_index": TARGET[0] if success else 3, "final_class": TARGET[1] if success else "daisy",
         "final_confidence": confidence if success else 0.5,
+        "visibility": float(rng.uniform(0.7, 1)) if success else None,
+        "sufficiency_mean": confidence / 4 if success else None,
+        "sufficiency_blur": confidence / 3 if success else None,
     }  # fmt: skip
 
 
@@ -147,21 +151,42 @@ def _explain(
     entry_of[order] = np.arange(1, N_SIZES + 1)
     lime = entry_of[squares]
     pixels = np.cumsum(np.bincount(lime.ravel(), minlength=N_SIZES + 1)[1:])
-    explanations, scores = [], []
+    explanations, scores, controls = [], [], []
     for name in explainers:
         entry = (
             lime if name == "lime" else _ranked(rng, region, pixels, SKILL.get(name, 0.8) * rng.lognormal(-0.5, 0.8))
         )
         weights = np.sort(rng.exponential(0.1, N_SIZES))[::-1].round(4).tolist()
         diagnostics = {"r2": 0.6, "superpixels": 64, "positive": 30, "weights": weights} if name == "lime" else {}
-        explanations.append({"explainer": name, "seconds": 0.1, "diagnostics": json.dumps(diagnostics)})
         hits = np.cumsum(np.bincount(entry[region], minlength=N_SIZES + 1)[1:])
+        values = np.where(entry > 0, N_SIZES + 1.0 - entry, 0)
+        found = [float(hits[n - 1] / region.sum()) for n in CHECKED]
+        explanations.append(
+            {
+                "explainer": name,
+                "seconds": 0.1,
+                **measure(values, region, values)._asdict(),
+                "restored": [1 - share for share in found],
+                "undone": [share > 0.3 for share in found],
+                "transplanted": found,
+                "appeared": [share > 0.6 for share in found],
+                "diagnostics": json.dumps(diagnostics),
+            }
+        )
         scores += [
             {"explainer": name, "n": n, "pixels": int(pixels[n - 1]), "hits": int(hits[n - 1])}
             for n in range(1, N_SIZES + 1)
         ]
+        controls += [
+            {
+                "explainer": name, "control": control, "jaccard": 0.1, "jaccard_at_region": 0.1,
+                "auroc": 0.6, "gini": 0.5, "correlation": 0.4, "overlap": 0.2,
+            }
+            for control in CONTROLS
+            if name != "random"
+        ]  # fmt: skip
         images = {**images, f"entry:{name}": png(entry)}
-    return {"images": images, "explanations": explanations, "scores": scores}
+    return {"images": images, "explanations": explanations, "scores": scores, "controls": controls}
 
 
 def _ranked(

@@ -12,7 +12,7 @@ from compute.bench import bench
 from compute.bench.limit import Rates
 from compute.bench.ours import Swept, same_superpixels
 from compute.bench.table import as_table
-from compute.explainers.lime import superpixels
+from compute.explainers.perturbation.samples import superpixels
 from compute.inputs.regions import Region
 from compute.networks import classifiers
 from compute.networks.classifiers import Recipe
@@ -52,7 +52,7 @@ def test_passes_are_timed_at_the_limit() -> None:
 
 def test_superpixels_in_another_order_are_noticed() -> None:
     rgb = tiny.photo(3, tiny.SIZE, tiny.SIZE)
-    case = Case("a", "b", rgb, np.zeros(rgb.shape[:2], dtype=bool), 0)
+    case = Case("a", "b", rgb, np.zeros(rgb.shape[:2], dtype=bool), 0, rgb, 1)
     job = Job("a", "b", rgb, Region(rank=1, segment=0, mask=case.region))
     entries = {"a": entry_of_superpixels(superpixels(rgb), [0, 1, 2])}
     swept = Swept(seconds=9.0, stages={}, gradients=40, explained=3, attempts=[(job, case)], entries=entries)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from compute import cli
 from compute.errors import InputError
-from compute.sweep.config import PROFILES, Config, configure, digest, option
+from compute.sweep.config import ATTACKS, PROFILES, Config, configure, digest, option
 
 
 def test_later_sources_win(tmp_path: Path) -> None:
@@ -120,6 +120,17 @@ def test_a_byte_order_mark_is_no_part_of_a_file(tmp_path: Path) -> None:
 def test_names_come_one_by_one_or_with_commas() -> None:
     for given_ in (" lime, saliency ", ["lime", "saliency"], ("lime,saliency",)):
         assert configure(options={"explainers": given_}).explainers == ("lime", "saliency")
+
+
+def test_an_attack_is_settings_that_others_override(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_text("iterations = 7")
+    found = configure(profile="quick", attack="authors", file=tmp_path / "a.toml", options={"confidence": 0.5})
+    assert (found.step, found.iterations, found.confidence, found.regions) == (1, 7, 0.5, 4)
+    assert configure(attack="argmax") == Config()
+    for name in ATTACKS:
+        assert configure(attack=name)
+    with pytest.raises(InputError, match="--attack strong: unknown; known are argmax, confident"):
+        configure(attack="strong")
 
 
 def test_an_unknown_profile_is_an_error() -> None:

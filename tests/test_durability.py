@@ -19,7 +19,7 @@ from compute.store import durable
 from compute.store.opening import Store, open_store
 from compute.store.part import Rows
 from compute.store.parts import Parts
-from compute.store.schema import N_SIZES, TABLES
+from compute.store.schema import CHECKED, N_SIZES, TABLES
 from compute.sweep.run import publish
 
 RUN: dict[str, Any] = {
@@ -31,10 +31,18 @@ Tree = dict[Path, bytes | None]
 """Content of files by relative path; None for folders."""
 
 
+BY_TYPE = {pa.string(): "x", pa.bool_(): True, pa.binary(): b"x"}
+
+
 def row(table: str, **values: Any) -> dict[str, Any]:
     """A row, with something in every column."""
-    by_type = {pa.string(): "x", pa.bool_(): True, pa.binary(): b"x"}
-    return {field.name: values.get(field.name, by_type.get(field.type, 1)) for field in TABLES[table]}
+
+    def some(kind: pa.DataType) -> Any:
+        of_list = pa.types.is_list(kind)
+        return [some(kind.value_type)] * len(CHECKED) if of_list else BY_TYPE.get(kind, 1)
+
+    given = {field.name: some(field.type) for field in TABLES[table]}
+    return given | {name: value for name, value in values.items() if name in given}
 
 
 def rows() -> dict[str, Rows]:

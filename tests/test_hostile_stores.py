@@ -199,6 +199,10 @@ TABLE: dict[str, tuple[Edit, str]] = {
     "a region too large": (column("attempts", "region_pixels", first(10**6)), "region_pixels must lie between"),
     "NaN": (column("attempts", "l2", first(float("nan"))), "attempts.parquet: l2 is not always a finite number"),
     "infinite": (column("photos", "clean_confidence", first(float("inf"))), "is not always a finite number"),
+    "many controls": (table("controls", repeated), "controls.parquet: 300000 rows"),
+    "controls of no case": (column("controls", "case_id", first("x")), "controls.parquet: of an explanation that the"),
+    "a control of no kind": (column("controls", "control", first("x")), "controls.parquet: of an explanation that the"),
+    "a control twice": (column("controls", "control", lambda c: [c[1], *c[1:]]), "a control stands twice"),
     "explanations of no case": (column("explanations", "case_id", first("x")), "a case or an explainer that the store"),
     "explanations of failed attempts": (
         column("attempts", "success", lambda found: [False] * len(found)),

@@ -24,7 +24,7 @@ COMPUTE = (
 DASHBOARD = ("theme", "text", "urls", "data", "figures", "viewer", "widgets", "views", "app", "server", "launch")
 ROOMS = {"compute": COMPUTE, "dashboard": DASHBOARD}
 OPEN_TO_DASHBOARD = {"errors", "store", "scoring"}
-LARGEST = 9
+LARGEST = 10
 """Modules in a room."""
 
 

@@ -30,6 +30,7 @@ from compute.networks.classifier import Classifier
 from compute.store import durable
 from compute.store.opening import Store
 from compute.store.parts import Parts
+from compute.sweep.config import Config
 from compute.sweep.pipeline import ahead, in_turn
 from compute.sweep.run import publish
 from compute.sweep.sweep import run_sweep
@@ -61,7 +62,7 @@ def test_a_store_holds_every_stage(store: Store) -> None:
     assert select(store, "select count(*) from scores") == [(4 * cases * 20,)]
     assert select(store, "select count(*) from images") == [(2 * 5 + attempts + 4 * cases,)]
     assert {kind for (kind,) in select(store, "select kind from images")} == {
-        "photo", "segments", "adversarial", *(f"entry:{name}" for name in EXPLAINERS),
+        "photo", "segments", "adversarial", *(f"entry:{name}" for name in Config().explainers),
     }  # fmt: skip
     assert store.damaged() == []
     assert not (store.path / "parts").exists()
@@ -119,7 +120,7 @@ def test_the_manifest_tells_how_it_was_made(store: Store) -> None:
     assert manifest["target"] == {"index": tiny.TARGET, "name": "wolf spider"}
     assert manifest["classifier"]["weights_sha256"] == tiny.classifier().weights_sha256
     assert {"torch", "numpy", "lime", "python", "wolfspider"} <= set(manifest["environment"])
-    assert {"prepare", "attack", *EXPLAINERS} == set(manifest["seconds"])
+    assert {"prepare", "attack", *Config().explainers} == set(manifest["seconds"])
     assert manifest["device"]["kind"] == "cpu"
 
 

@@ -1,6 +1,5 @@
 """`wolfspider bench`: how near the network's own speed everything runs, as ratios measured side by side in one run."""
 
-import importlib.util
 import multiprocessing
 import os
 import statistics
@@ -46,8 +45,6 @@ def bench(
         rounds: interleaved repetitions.
         say: called with what is being measured.
     """
-    if importlib.util.find_spec("captum") is None:
-        raise InputError('bench: the user\'s own loop needs captum; pip install "wolfspider[bench]", or captum')
     engine.tune()
     device = engine.device_of(config.device)
     sources, _ = photos.find(config.photos)

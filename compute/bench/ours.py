@@ -11,17 +11,20 @@ from torch import Tensor
 
 from compute.attacks.bim import BIM, Job, attack
 from compute.bench.limit import Rates, wait
-from compute.explainers import EXPLAINERS, Task, lime
+from compute.explainers import Task
 from compute.explainers.base import seed_of
 from compute.explainers.guard import Guard
+from compute.explainers.perturbation import lime, samples
 from compute.inputs import photos
 from compute.inputs.regions import Segmentation, largest
 from compute.inputs.source import Source
 from compute.networks.classifier import Classifier
 from compute.networks.engine import Probabilities
 from compute.scoring.entry import EntryMap, entry_of_superpixels
+from compute.scoring.presentations import methods
 from compute.store.opening import Store
 from compute.store.png import from_png
+from compute.sweep.asking import Asking
 from compute.sweep.config import Config
 from compute.sweep.explaining import Case, Explaining
 from compute.sweep.pipeline import Pipeline
@@ -99,15 +102,14 @@ def _attempts(store: Store, sources: Sequence[Source], config: Config) -> list[t
     found = []
     for case_id, photo_id, rank, success, segments, adversarial in rows:
         region = next(r for r in largest(from_png(segments), config.regions) if r.rank == rank)
-        case = Case(case_id, photo_id, from_png(adversarial), region.mask, target)
+        case = Case(case_id, photo_id, from_png(adversarial), region.mask, target, rgb[photo_id], target)
         found.append((Job(case_id, photo_id, rgb[photo_id], region), case if success else None))
     return found
 
 
 def lime_rate(config: Config, classifier: Classifier, probabilities: Probabilities, cases: Sequence[Case]) -> float:
     """LIME's samples per second over several cases, explained as a sweep does."""
-    lime_alone = Explaining(
-        explainers=[EXPLAINERS["lime"]],
+    asking = Asking(
         network=classifier.network,
         probabilities=probabilities,
         batch=config.batch,
@@ -115,8 +117,9 @@ def lime_rate(config: Config, classifier: Classifier, probabilities: Probabiliti
         seed=config.seed,
         turns=Turns(),
     )
+    lime_alone = Explaining(methods(["lime"]), asking, config.smooth, causal=False, controls=())
     started = time.perf_counter()
-    with Pipeline(classifier.device, lime_alone.turns) as pipeline:
+    with Pipeline(classifier.device, asking.turns) as pipeline:
         for _ in pipeline.run(lime_alone.prepare, lambda item: lime_alone.explain(*item), cases):
             pass
     return len(cases) * config.lime_samples / (time.perf_counter() - started)
@@ -151,7 +154,7 @@ def same_superpixels(swept: Swept, found: Mapping[str, Sequence[int]]) -> bool:
     """Whether a sweep's LIME chose the same superpixels in the same order, up to the 20th, as `found` by case."""
     return all(
         np.array_equal(
-            swept.entries[case.case_id], entry_of_superpixels(lime.superpixels(case.rgb), found[case.case_id])
+            swept.entries[case.case_id], entry_of_superpixels(samples.superpixels(case.rgb), found[case.case_id])
         )
         for case in swept.cases
     )
@@ -171,14 +174,13 @@ def lime_stages(config: Config, classifier: Classifier, probabilities: Probabili
         return found
 
     seed = seed_of(config.seed, case.case_id, "lime")
-    samples, batch = config.lime_samples, config.batch
-    task = Task(classifier.network, case.rgb, case.target, seed, timed, lime_samples=samples, batch=batch)
-    segments = lime.superpixels(task.rgb)
+    count, batch = config.lime_samples, config.batch
+    task = Task(classifier.network, case.rgb, case.target, seed, timed, lime_samples=count, batch=batch)
+    segments = samples.superpixels(task.rgb)
     marks.append(time.perf_counter())
     draws = lime.draw(task, int(segments.max()) + 1)
-    hidden = lime.hidden_image(task.rgb / 255.0, segments)
     marks.append(time.perf_counter())
-    found = lime.sample_probabilities(task, draws, segments, hidden)
+    found = samples.drawn(task, draws, segments)
     marks.append(time.perf_counter())
     lime.fit(draws, found)
     marks.append(time.perf_counter())

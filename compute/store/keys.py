@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from compute.store.schema import N_SIZES
+from compute.store.schema import CHECKED, CONTROLS, N_SIZES
 
 _Ints = npt.NDArray[np.integer]
 
@@ -17,6 +17,8 @@ def wrong_rows(rows: Mapping[str, int], explainers: int) -> Iterator[tuple[str, 
     """(table, what is wrong) with the numbers of rows, before any is read."""
     if rows["explanations"] > rows["attempts"] * explainers:
         yield "explanations", f"{rows['explanations']} rows for {rows['attempts']} attempts, {explainers} explainers"
+    if rows["controls"] > len(CONTROLS) * rows["explanations"]:
+        yield "controls", f"{rows['controls']} rows for {rows['explanations']} explanations"
     if rows["scores"] != N_SIZES * rows["explanations"]:
         yield "scores", f"{rows['scores']} rows for {rows['explanations']} explanations of {N_SIZES} sizes"
 
@@ -32,6 +34,7 @@ def wrong_keys(tables: Mapping[str, pa.Table], explainers: Sequence[str]) -> Ite
         for field in table.schema:
             if pa.types.is_floating(field.type) and not pc.all(pc.is_finite(table[field.name]), min_count=0).as_py():
                 yield name, f"{field.name} is not always a finite number"
+    yield from _wrong_checks(tables["explanations"])
     photos, attempts = tables["photos"]["photo_id"], tables["attempts"]
     if not _unique(photos):
         yield "photos", "a photo_id stands twice"
@@ -53,6 +56,7 @@ def wrong_keys(tables: Mapping[str, pa.Table], explainers: Sequence[str]) -> Ite
         yield "explanations", "of a case or an explainer that the store lacks"
     if len(np.unique(explained)) < len(explained):
         yield "explanations", "an explanation stands twice"
+    yield from _wrong_controls(tables["controls"], cases, explainers, explained)
     scores = tables["scores"]
     n, pixels, hits = (_ints(scores[column]) for column in ("n", "pixels", "hits"))
     found = np.sort(_keys(scores, cases, explainers) * N_SIZES + n - 1)
@@ -62,6 +66,27 @@ def wrong_keys(tables: Mapping[str, pa.Table], explainers: Sequence[str]) -> Ite
     case = _positions(scores["case_id"], cases)
     if ((hits < 0) | (hits > pixels) | (hits > region[case]) | (pixels > whole[case])).any():
         yield "scores", "hits must lie between 0 and pixels and region_pixels, and pixels below n_pixels"
+
+
+def _wrong_controls(
+    controls: pa.Table, cases: pa.Array, explainers: Sequence[str], explained: _Ints
+) -> Iterator[tuple[str, str]]:
+    kind = _positions(controls["control"], pa.array(CONTROLS, "str"))
+    asked = _keys(controls, cases, explainers)
+    if (asked < 0).any() or (kind < 0).any() or not np.isin(asked, explained).all():
+        yield "controls", "of an explanation that the store lacks, or of an unknown kind"
+    if len(np.unique(asked * len(CONTROLS) + kind)) < len(asked):
+        yield "controls", "a control stands twice"
+
+
+def _wrong_checks(explanations: pa.Table) -> Iterator[tuple[str, str]]:
+    for name in ("restored", "undone", "transplanted", "appeared"):
+        column = explanations[name].drop_null()
+        if not pc.all(pc.equal(pc.list_value_length(column), len(CHECKED)), min_count=0).as_py():
+            yield "explanations", f"{name} has not always {len(CHECKED)} values"
+        values = pc.list_flatten(column)
+        if pa.types.is_floating(values.type) and not pc.all(pc.is_finite(values), min_count=0).as_py():
+            yield "explanations", f"{name} is not always finite numbers"
 
 
 def _keys(table: pa.Table, cases: pa.Array, explainers: Sequence[str]) -> _Ints:

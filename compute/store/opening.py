@@ -26,7 +26,7 @@ from compute.store.manifest import MANIFEST as MANIFEST  # noqa: PLC0414 (whoeve
 from compute.store.manifest import RUN, read_manifest
 from compute.store.schema import TABLES
 
-MEMORY_TABLES = ("photos", "attempts", "explanations", "scores", "failures")
+MEMORY_TABLES = ("photos", "attempts", "explanations", "scores", "controls", "failures")
 """Tables that are read when the store is opened; `images` stays on disk and is fetched by id."""
 LARGEST, LARGEST_UNPACKED = 2**28, 2**30
 """Bytes of a table in memory; a million explanations take about 20 of the first, 200 MB of the second."""

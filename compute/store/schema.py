@@ -6,7 +6,7 @@ The descriptions are the Parquet fields' metadata; `data/README.md` is generated
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 N_SIZES = 20
 """Explanation sizes n = 1..20 (paper, section 4)."""
 
@@ -19,6 +19,12 @@ def _field(name: str, kind: pa.DataType, doc: str, *, nullable: bool = False) ->
 
 
 _TEXT, _FLAG, _REAL, _INT, _SMALL = pa.string(), pa.bool_(), pa.float32(), pa.int32(), pa.int16()
+_REALS, _FLAGS = (pa.list_(pa.field("element", kind, nullable=False)) for kind in (_REAL, _FLAG))
+CONTROLS = ("class", "photo", "clean")
+"""Kinds of controls."""
+CHECKED = (1, 2, 3, 5, 10, 20)
+"""The n at which explanations are checked causally."""
+_AT = f"at n = {', '.join(map(str, CHECKED))}"
 
 TABLES: dict[str, pa.Schema] = {
     "photos": pa.schema(
@@ -67,6 +73,19 @@ TABLES: dict[str, pa.Schema] = {
             _field("final_index", _INT, "class at the end: index (the target, if it succeeded)"),
             _field("final_class", _TEXT, "class at the end: name"),
             _field("final_confidence", _REAL, "its softmax probability, 0..1"),
+            _field(
+                "visibility",
+                _REAL,
+                "of a case: how well the texture detector, which sees no network, finds the region: AUROC, 0..1",
+                nullable=True,
+            ),
+            _field(
+                "sufficiency_mean",
+                _REAL,
+                "of a case: softmax probability of the target with all outside the region in its mean colour, 0..1",
+                nullable=True,
+            ),
+            _field("sufficiency_blur", _REAL, "the same with all outside the region blurred, 0..1", nullable=True),
         ]
     ),
     "explanations": pa.schema(
@@ -74,6 +93,19 @@ TABLES: dict[str, pa.Schema] = {
             _field("case_id", _TEXT, "case"),
             _field("explainer", _TEXT, "explainer"),
             _field("seconds", _REAL, "wall time of explaining, preparing included, waiting for the network not"),
+            _field("jaccard_at_region", _REAL, "Jaccard index of the first |C| pixels, 0..1"),
+            _field("rank_accuracy", _REAL, "share of the first |C| pixels in C (relevance rank accuracy), 0..1"),
+            _field("chance_corrected", _REAL, "(J - E[J]) / (1 - E[J]) of `jaccard_at_region`: 0 is chance, 1 is best"),
+            _field("auroc", _REAL, "area under the ROC curve of the ranking, 0..1"),
+            _field("average_precision", _REAL, "average precision of the ranking, 0..1"),
+            _field("pointing", _REAL, "whether the first pixel lies in C (pointing game), 0..1; of ties the share"),
+            _field("mass", _REAL, "share of the positive values in C (relevance mass accuracy), 0..1", nullable=True),
+            _field("energy", _REAL, "share of values, scaled to 0..1, in C (energy-based pointing)", nullable=True),
+            _field("gini", _REAL, "concentration of the positive values: 0 spread evenly", nullable=True),
+            _field("restored", _REALS, f"target's probability, P_n as in the photo; {_AT}", nullable=True),
+            _field("undone", _FLAGS, f"whether that undoes the attack; {_AT}", nullable=True),
+            _field("transplanted", _REALS, f"that of the photo with P_n as attacked; {_AT}", nullable=True),
+            _field("appeared", _FLAGS, f"whether the target is predicted then; {_AT}", nullable=True),
             _field("diagnostics", _TEXT, "the explainer's own figures, a JSON object (LIME: r2, superpixels, weights)"),
         ]
     ),
@@ -84,6 +116,24 @@ TABLES: dict[str, pa.Schema] = {
             _field("n", pa.uint8(), "explanation size, 1..20"),
             _field("pixels", _INT, "|P_n|: pixels of the explanation"),
             _field("hits", _INT, "|P_n and C|: those inside the attacked region"),
+        ]
+    ),
+    "controls": pa.schema(
+        [
+            _field("case_id", _TEXT, "case"),
+            _field("explainer", _TEXT, "explainer, asked otherwise"),
+            _field(
+                "control",
+                _TEXT,
+                "class: of the attacked image, for the photo's own class; photo: of the unattacked photo, for the "
+                "target; clean: of that, for its own class",
+            ),
+            _field("jaccard", _REAL, "mean Jaccard index over n with the attacked region, at the same sizes, 0..1"),
+            _field("jaccard_at_region", _REAL, "Jaccard index of the first |C| pixels, 0..1"),
+            _field("auroc", _REAL, "area under the ROC curve of the ranking, 0..1"),
+            _field("gini", _REAL, "concentration of the positive values: 0 spread evenly", nullable=True),
+            _field("correlation", _REAL, "Spearman's rank correlation with the explanation itself", nullable=True),
+            _field("overlap", _REAL, "Jaccard index of its and the explanation's first |C| pixels, 0..1"),
         ]
     ),
     "images": pa.schema(

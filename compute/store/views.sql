@@ -65,15 +65,56 @@ select case_id, photo_id, explainer,
 from measures
 group by case_id, photo_id, explainer;
 
--- Sums per photo of how far an explainer is above the (first) baseline, on the cases that both have explained: where
--- one has failed on some, means over each one's own cases would compare different cases.
+-- Sums per photo of how far an explainer is above each baseline, on the cases that both have explained: where one has
+-- failed on some, means over each one's own cases would compare different cases.
 create or replace view baseline_sums as
 select a.photo_id, a.explainer, e.position, b.explainer as baseline, count(*) as cases,
        sum(a.mean_jaccard - b.mean_jaccard) as jaccard
 from case_scores a
 join explainers e on e.name = a.explainer and not e.baseline
 join case_scores b using (case_id)
-where b.explainer = (
-    select arg_min(name, position) from explainers where baseline and name in (select explainer from case_scores)
-)
+join explainers f on f.name = b.explainer and f.baseline
 group by a.photo_id, a.explainer, e.position, b.explainer;
+
+-- Sums per photo of the ranks that the paper's three have among themselves, whoever else takes part (Table 1), on the
+-- cases that all three have explained; empty where a store lacks one of them.
+create or replace view paper_sums as
+with three as (
+    from measures where explainer in ('saliency', 'guided_backprop', 'lime')
+    qualify count(*) over (partition by case_id, n) = 3
+), ranked as (
+    select a.photo_id, a.explainer,
+           1 + count(*) filter (b.jaccard > a.jaccard) + (count(*) filter (b.jaccard = a.jaccard) - 1) / 2 as jaccard,
+           1 + count(*) filter (b.hamming > a.hamming) + (count(*) filter (b.hamming = a.hamming) - 1) / 2 as hamming
+    from three a join three b on a.case_id = b.case_id and a.n = b.n
+    group by a.case_id, a.photo_id, a.explainer, a.n
+)
+select photo_id, explainer, count(*) as ranked, sum(jaccard) as rank_jaccard, sum(hamming) as rank_hamming
+from ranked group by all;
+
+-- Sums per photo of what scores a whole ranking, and of the attacks that P_1 undoes, where that was checked.
+create or replace view measure_sums as
+select photo_id, explainer, count(*) as cases, count(mass) as massed, count(undone) as checked,
+       sum(jaccard_at_region) as jaccard_at_region, sum(rank_accuracy) as rank_accuracy,
+       sum(chance_corrected) as chance_corrected, sum(auroc) as auroc, sum(average_precision) as average_precision,
+       sum(pointing) as pointing, coalesce(sum(mass), 0) as mass, count(*) filter (undone[1]) as restored
+from explanations join cases using (case_id)
+group by photo_id, explainer;
+
+-- Sums per photo of what an explanation scores above its controls: how specific it is to the prediction.
+create or replace view specificity_sums as
+select s.photo_id, s.explainer, count(*) filter (control = 'class') as class_cases,
+       count(*) filter (control = 'photo') as photo_cases, count(correlation) filter (control = 'clean') as clean_cases,
+       coalesce(sum(s.mean_jaccard - c.jaccard) filter (control = 'class'), 0) as specificity_class,
+       coalesce(sum(s.mean_jaccard - c.jaccard) filter (control = 'photo'), 0) as specificity_photo,
+       coalesce(sum(correlation) filter (control = 'clean'), 0) as clean_correlation
+from case_scores s join controls c using (case_id, explainer)
+group by s.photo_id, s.explainer;
+
+-- Of the cases that two explainers have explained, the share in which the first has the higher mean Jaccard index; ties
+-- count half.
+create or replace view wins as
+select a.explainer, b.explainer as rival, count(*) as cases,
+       avg(case when a.mean_jaccard > b.mean_jaccard then 1.0 when a.mean_jaccard = b.mean_jaccard then 0.5 else 0 end) as won
+from case_scores a join case_scores b using (case_id)
+group by all;

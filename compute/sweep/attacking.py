@@ -7,14 +7,18 @@ from itertools import groupby
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from compute.attacks.bim import BIM, Attempt, Job, attack
 from compute.errors import in_words
+from compute.explainers.baselines.prior import chroma_texture
 from compute.inputs import photos
 from compute.inputs.regions import Segmentation, largest
 from compute.inputs.source import Photo, PhotoError, Source
 from compute.networks.classifier import Classifier
-from compute.networks.threads import one_thread
+from compute.networks.threads import one_thread, padded
+from compute.scoring.causal import sufficiency
+from compute.scoring.measures import measure
 from compute.store.png import png
 from compute.sweep.rows import attempt_row, failure_row, photo_row
 from compute.sweep.turns import Turns
@@ -78,7 +82,8 @@ class Attacking:
         prepared, left = time.perf_counter(), 1.0
         for found in self._attempts(jobs):
             if isinstance(found, Attempt):
-                rows["attempts"].append(attempt_row(found, classes))
+                checks = self._checks(found) if found.success else (None, None, None)
+                rows["attempts"].append(attempt_row(found, classes, checks))
                 rows["images"].append({"owner": found.job.case_id, "kind": "adversarial", "png": png(found.rgb)})
             else:
                 rows["failures"].append(found)
@@ -88,6 +93,19 @@ class Attacking:
         rows["attempts"].sort(key=lambda row: row["case_id"])
         rows["images"].sort(key=lambda row: (row["owner"], row["kind"]))
         return rows, {"prepare": prepared - started, "attack": time.perf_counter() - prepared}
+
+    def _checks(self, attempt: Attempt) -> tuple[float, float, float]:
+        """A case's visibility, and its region's sufficiency in mean colour and behind a blur."""
+        region = attempt.job.region.mask
+        seen = measure(chroma_texture(attempt.rgb), region, None).auroc
+
+        def probabilities(images: Tensor) -> Tensor:
+            with self.turns, torch.inference_mode():
+                found: Tensor = self.classifier.network(padded(images))[: len(images)].softmax(dim=1)
+                return found
+
+        target = self.settings.target
+        return seen, *sufficiency(attempt.rgb, region, target, probabilities, self.classifier.device)
 
     def _classify(self, photo: Photo) -> tuple[int, float]:
         """(index, confidence) of the unmodified crop."""

@@ -30,6 +30,14 @@ PROFILES: dict[str, dict[str, Any]] = {
     "paper": {"regions": 10, "lime_samples": 1000},
 }
 """`quick` takes minutes on two cores; `paper` is the size of the paper's experiment."""
+ATTACKS: dict[str, dict[str, Any]] = {
+    "argmax": {"step": 4, "iterations": 150, "budget": 255, "confidence": 0.0},
+    "confident": {"step": 2, "iterations": 400, "budget": 255, "confidence": 0.9},
+    "authors": {"step": 1, "iterations": 1000, "patience": 1000, "budget": 255, "confidence": 0.99},
+    "stealthy": {"step": 1, "iterations": 400, "budget": 16, "confidence": 0.0},
+}
+"""`argmax` stops when the target wins, `confident` when its probability is 0.9. `authors` is what the paper's first
+author published for a sister paper (arXiv 1902.09286); `stealthy` changes no channel by more than 16/255."""
 
 INPUT, ATTACK, EXPLAIN, RUN = "What is attacked", "How it is attacked", "How it is explained", "How it runs"
 """Panels of the command's help."""
@@ -93,6 +101,15 @@ class Config(BaseModel):
         EXPLAIN,
     )
     lime_samples: int = _option(1000, "Perturbed images per LIME explanation.", EXPLAIN, ge=10, le=1_000_000)
+    smooth: float = _option(
+        8.0, "Sigma of the presentation @smooth, in pixels of an image of 224.", EXPLAIN, ge=0.1, le=112
+    )
+    causal: Literal["all", "none"] = _option(
+        "all", "Whether explanations are checked: the photo's own pixels pasted back, the attacked ones alone.", EXPLAIN
+    )
+    controls: Literal["none", "class", "photo", "all"] = _option(
+        "all", "What else explainers are asked: the photo's own class, the photo before the attack.", EXPLAIN
+    )
     time_limit: float = _option(
         0.0, "Seconds after which an explainer of your own has failed on a case; 0 is none.", EXPLAIN, ge=0, le=1e6
     )
@@ -149,16 +166,22 @@ def choices(name: str) -> tuple[str, ...]:
 
 
 def configure(
-    *, profile: str | None = None, file: Path | None = None, options: Mapping[str, Any] | None = None
+    *,
+    profile: str | None = None,
+    attack: str | None = None,
+    file: Path | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> Config:
-    """A configuration: defaults, then the profile, then the TOML file, then the options given.
+    """A configuration: defaults, then the profile, the attack, the TOML file, and the options given.
 
     Raises:
-        InputError: an unknown profile or field, a file that is not TOML, a value of a wrong type or out of range.
+        InputError: an unknown profile, attack or field, a file that is not TOML, a value of a wrong type or range.
     """
-    if profile is not None and profile not in PROFILES:
-        raise InputError(f"--profile {profile}: unknown; known are {', '.join(PROFILES)}")
-    values: dict[str, Any] = dict(PROFILES[profile]) if profile else {}
+    values: dict[str, Any] = {}
+    for name, chosen, known in (("profile", profile, PROFILES), ("attack", attack, ATTACKS)):
+        if chosen is not None and chosen not in known:
+            raise InputError(f"--{name} {chosen}: unknown; known are {', '.join(known)}")
+        values |= known[chosen] if chosen else {}
     if file is not None:
         values |= _read_toml(file)
     return Config(**values | dict(options or {}))

@@ -31,8 +31,10 @@ def photo_row(
     }
 
 
-def attempt_row(attempt: Attempt, classes: tuple[str, ...]) -> dict[str, Any]:
-    """A row of `attempts`."""
+def attempt_row(
+    attempt: Attempt, classes: tuple[str, ...], checks: tuple[float | None, float | None, float | None]
+) -> dict[str, Any]:
+    """A row of `attempts`; `checks` are a case's visibility and its region's sufficiency, mean colour and blur."""
     job = attempt.job
     change = attempt.rgb.astype(np.int16) - job.rgb
     return {
@@ -52,6 +54,7 @@ def attempt_row(attempt: Attempt, classes: tuple[str, ...]) -> dict[str, Any]:
         "final_index": attempt.final_index,
         "final_class": classes[attempt.final_index],
         "final_confidence": attempt.final_confidence,
+        **dict(zip(("visibility", "sufficiency_mean", "sufficiency_blur"), checks, strict=True)),
     }
 
 

@@ -13,7 +13,6 @@ import torch
 
 from compute.attacks.bim import BIM
 from compute.errors import InputError
-from compute.explainers import resolve
 from compute.explainers.guard import Guard
 from compute.inputs import photos
 from compute.inputs.regions import Segmentation
@@ -21,13 +20,15 @@ from compute.inputs.source import Source, unique
 from compute.networks import classifiers, engine
 from compute.networks.classifier import Classifier
 from compute.networks.engine import Engine
+from compute.scoring.presentations import methods
 from compute.store.opening import Store
 from compute.store.part import Rows
 from compute.store.parts import Parts
 from compute.store.png import from_png
+from compute.sweep.asking import Asking, Prepare, Prepared
 from compute.sweep.attacking import Attacking
 from compute.sweep.config import Config
-from compute.sweep.explaining import Case, Explained, Explaining, Prepared
+from compute.sweep.explaining import CONTROLS, Case, Explained, Explaining
 from compute.sweep.pipeline import Pipeline
 from compute.sweep.rows import failure_row
 from compute.sweep.run import attack_part, explain_part, groups, publish, record
@@ -77,7 +78,7 @@ def open_sweep(
     )  # before code from outside is imported, which may change directories
     engine.tune()
     device = engine.device_of(config.device) if classifier is None else classifier.device
-    explainers = tuple(resolve(config.explainers))
+    asked_for = tuple(methods(config.explainers))
     found, passed = unique(sources) if sources is not None else photos.find(config.photos)
     by_id = {source.photo_id: source for source in found}
     if classifier is None:
@@ -103,7 +104,7 @@ def open_sweep(
                 "weights_sha256": classifier.weights_sha256,
             },
             target={"index": target, "name": classifier.classes[target]},
-            explainers=[{"name": e.name, "baseline": e.baseline, "code": e.code} for e in explainers],
+            explainers=[m.record() for m in asked_for],
             device={
                 "kind": device.type,
                 "name": engine.device_name(device),
@@ -114,17 +115,20 @@ def open_sweep(
     segmentation = Segmentation(config.scale, config.sigma, config.min_size)
     attacking = Attacking(classifier, segmentation, config.regions, attack_of(config, target), chosen.batch, turns)
     passes = probabilities and turns.stoppable(probabilities)
-    explaining = passes and Explaining(
-        explainers,
-        classifier.network,
-        passes,
-        chosen.batch,
-        config.lime_samples,
-        config.seed,
-        turns,
-        Guard(classifier.network, classifier.example(), passes) if any(e.outside for e in explainers) else None,
-        config.time_limit,
-    )
+    explaining: Explaining | None = None
+    if passes is not None:
+        outside = any(m.explainer.outside for m in asked_for)
+        asking = Asking(
+            network=classifier.network,
+            probabilities=passes,
+            batch=chosen.batch,
+            lime_samples=config.lime_samples,
+            seed=config.seed,
+            turns=turns,
+            guard=Guard(classifier.network, classifier.example(), passes) if outside else None,
+            time_limit=config.time_limit,
+        )
+        explaining = Explaining(asked_for, asking, config.smooth, config.causal == "all", CONTROLS[config.controls])
     return Sweep(by_id, tuple(passed), config.group, parts, turns, attacking, explaining)
 
 
@@ -198,10 +202,10 @@ def _run(opened: Sweep, explaining: Explaining, shard: tuple[int, int], progress
     none: list[Case | None] = [None]
     items = ((p, case, len(cases)) for p, cases in unexplained() for case in cases or none)
 
-    def prepare(item: _Item) -> dict[str, Prepared]:
+    def prepare(item: _Item) -> dict[Prepare, Prepared]:
         return explaining.prepare(item[1]) if item[1] else {}
 
-    def explain(item: tuple[_Item, dict[str, Prepared]]) -> tuple[str, Explained | None, int]:
+    def explain(item: tuple[_Item, dict[Prepare, Prepared]]) -> tuple[str, Explained | None, int]:
         (photo_id, case, cases), prepared = item
         return photo_id, explaining.explain(case, prepared) if case else None, cases
 
@@ -242,16 +246,19 @@ def _cases(opened: Sweep, index: int) -> Iterator[Case]:
     """The successful attempts of a group, from its part, sorted by case."""
     name = attack_part(index)
     images = {(row["owner"], row["kind"]): row["png"] for row in opened.parts.read(name, "images")}
+    own = {row["photo_id"]: row["clean_index"] for row in opened.parts.read(name, "photos")}
     for row in opened.parts.read(name, "attempts"):
         if row["success"]:
             region = from_png(images[row["photo_id"], "segments"]) == row["segment"]
             rgb = from_png(images[row["case_id"], "adversarial"])
-            yield Case(row["case_id"], row["photo_id"], rgb, region, opened.attacking.settings.target)
+            photo = from_png(images[row["photo_id"], "photo"])
+            target = opened.attacking.settings.target
+            yield Case(row["case_id"], row["photo_id"], rgb, region, target, photo, own[row["photo_id"]])
 
 
 def _together(explained: Sequence[Explained]) -> tuple[Rows, dict[str, float]]:
     """The rows and seconds of a photo's cases."""
-    tables = ("explanations", "scores", "images", "failures")
+    tables = ("explanations", "scores", "controls", "images", "failures")
     seconds: dict[str, float] = {}
     for one in explained:
         for stage, value in one.seconds.items():

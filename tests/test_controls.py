@@ -1,0 +1,119 @@
+"""Controls: the same explainers asked otherwise, at no more passes than it takes."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tiny
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import spearmanr
+
+from compute.explainers import EXPLAINERS, Explainer, Superpixels, Task
+from compute.scoring.ranking import likeness, ranking
+from compute.store.opening import Store
+from compute.sweep.sweep import run_sweep
+
+METHODS = ("saliency", "saliency@smooth", "guided_backprop@superpixels", "lime", "eigen_cam", "texture", "random")
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    return tiny.published(tmp_path_factory.mktemp("controls") / "store", 4, explainers=METHODS)
+
+
+def select(store: Store, query: str) -> list[tuple[Any, ...]]:
+    with store.connect() as connection:
+        return connection.execute(query).fetchall()
+
+
+def test_every_explanation_but_a_baseline_s_has_its_three_controls(store: Store) -> None:
+    assert (
+        select(
+            store,
+            """select explainer, count(*) from explanations where explainer not in ('texture', 'random')
+           group by all having count(*) * 3 <> (
+               select count(*) from controls c where c.explainer = explanations.explainer)""",
+        )
+        == []
+    )
+    assert select(store, "select distinct explainer from controls where explainer in ('texture', 'random')") == []
+    assert not select(store, "from failures where stage = 'explain'")
+
+
+def test_what_knows_no_class_is_not_specific_to_one(store: Store) -> None:
+    alike = select(
+        store,
+        """select c.correlation, c.jaccard - s.mean_jaccard
+           from controls c join case_scores s using (case_id, explainer)
+           where control = 'class' and explainer = 'eigen_cam'""",
+    )
+    assert alike
+    for correlation, difference in alike:
+        assert correlation == pytest.approx(1)
+        assert difference == pytest.approx(0, abs=1e-6)
+    apart = select(store, "select max(correlation) from controls where control = 'class' and explainer = 'saliency'")
+    assert apart[0][0] < 0.99
+
+
+def test_explanations_of_the_photo_serve_all_its_regions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[bytes, int]] = []
+    saliency = EXPLAINERS["saliency"].explain
+
+    def counting(task: Task) -> Any:
+        asked.append((task.rgb.tobytes(), task.target))
+        return saliency(task)
+
+    monkeypatch.setitem(EXPLAINERS, "saliency", Explainer("saliency", counting))
+    store = tiny.published(tmp_path, 4, explainers=("saliency", "random"))
+    ((cases,),) = select(store, "select count(*) from cases")
+    ((photos,),) = select(store, "select count(distinct photo_id) from cases")
+    assert photos < cases
+    assert len(asked) == 2 * cases + 2 * photos
+    assert len(set(asked)) == len(asked)
+
+
+def test_another_class_of_the_same_image_costs_lime_no_pass(tmp_path: Path) -> None:
+    def passes(**options: Any) -> int:
+        seen = 0
+        known = tiny.classifier()
+
+        def count(_: object, inputs: tuple[Any, ...]) -> None:
+            nonlocal seen
+            seen += len(inputs[0])
+
+        handle = known.network.register_forward_pre_hook(count)
+        config = tiny.config(tmp_path / str(options), explainers=("lime", "random"), causal="none", **options)
+        run_sweep(config, sources=tiny.sources(3), classifier=known)
+        handle.remove()
+        return seen
+
+    assert passes(controls="class") == passes(controls="none")
+    assert passes(controls="photo") > passes(controls="none", seed=1)
+
+
+def test_none_are_none(tmp_path: Path) -> None:
+    store = tiny.published(tmp_path, 3, explainers=("saliency", "random"), controls="none")
+    assert select(store, "from controls") == []
+
+
+@given(st.integers(0, 2**31), st.integers(1, 63))
+def test_likeness_is_spearman_s_and_that_of_sets(seed: int, pixels: int) -> None:
+    rng = np.random.default_rng(seed)
+    one, other = (np.asarray(rng.permutation(64).reshape(8, 8), dtype=np.float64) for _ in range(2))
+    found = likeness(one, other, pixels)
+    assert found.correlation == pytest.approx(spearmanr(one.ravel(), other.ravel())[0])
+    first, second = one >= 64 - pixels, other >= 64 - pixels
+    assert found.overlap == pytest.approx((first & second).sum() / (first | second).sum())
+    same = likeness(one, one, pixels)
+    assert [same.correlation, same.overlap] == [pytest.approx(1), pytest.approx(1)]
+
+
+def test_no_order_has_no_correlation() -> None:
+    assert likeness(np.zeros((4, 4)), np.arange(16.0).reshape(4, 4), 4).correlation is None
+
+
+def test_superpixels_rank_in_their_order_and_the_rest_ties() -> None:
+    segments = np.array([[7, 7, -2], [3, 5, 5]])
+    assert ranking(Superpixels(segments, [5, -2])).tolist() == [[0, 0, 1], [0, 2, 2]]
