@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -244,3 +245,12 @@ def test_every_registered_classifier_has_a_recipe() -> None:
     for name in classifiers.CLASSIFIERS:
         assert len(recipe(name).mean) == len(recipe(name).std) == 3
         assert np.all(np.array(recipe(name).std) > 0)
+
+
+def test_random_weights_tell_images_apart_through_a_head_of_zeros() -> None:
+    head = nn.Linear(12, 4)
+    nn.init.zeros_(head.weight)
+    body = partial(nn.Sequential, nn.AdaptiveAvgPool2d(2), nn.Flatten(), head)
+    made = classifiers.Recipe(body, lambda _: {}, 8, (0.5,) * 3, (0.5,) * 3)
+    one, other = made.network(None, untrained=True)(torch.rand(2, 3, 8, 8))
+    assert (one - other).abs().max() > 0.01

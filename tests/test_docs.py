@@ -27,12 +27,12 @@ def test_every_column_is_described() -> None:
 
 def test_readme_explainer_takes_part(in_folder: Path, tmp_path: Path) -> None:
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.DOTALL)
-    (source,) = [block for block in blocks if "def integrated_gradients" in block]
+    (source,) = [block for block in blocks if "def path_gradients" in block]
     assert len(source.splitlines()) <= 20
     (in_folder / "readme_explainer.py").write_text(source, encoding="utf-8")
-    explainers = ("saliency", "random", "readme_explainer:integrated_gradients")
+    explainers = ("saliency", "random", "readme_explainer:path_gradients")
     store = tiny.published(tmp_path / "store", 3, explainers=explainers)
     with store.connect() as connection:
         scored = connection.execute("select distinct explainer from scores order by 1").fetchall()
         assert connection.execute("select count(*) from failures where stage = 'explain'").fetchall() == [(0,)]
-    assert scored == [("integrated_gradients",), ("random",), ("saliency",)]
+    assert scored == [("path_gradients",), ("random",), ("saliency",)]

@@ -11,7 +11,7 @@ from torch import nn
 
 from compute.errors import InputError, Notice
 from compute.explainers import Superpixels
-from compute.explainers.lime import lime
+from compute.explainers.perturbation.lime import lime
 from compute.networks import engine
 from compute.networks.classifier import Classifier
 from compute.networks.engine import Engine

@@ -13,6 +13,7 @@ from simulate_coverage import POPULATIONS, coverage, false_alarms
 from compute.scoring.intervals import clustered_means, holm
 from compute.scoring.statistics import MEASURES, Estimate, Summary, summarise
 from compute.scoring.words import answer_r1, answer_r2, bracketed, counted, few_photos, signed, sure
+from compute.store.schema import TABLES
 
 HITS = {"good": 8, "bad": 2, "random": 1}
 """Of a region and an explanation of ten pixels each: Jaccard indices 2/3, 1/9 and 1/19."""
@@ -31,6 +32,10 @@ def connection(scores: pd.DataFrame, explainers: tuple[str, ...] = tuple(HITS)) 
         """create table attempts as select distinct case_id, photo_id, 10 as region_pixels, 100 as n_pixels,
              true as success from scores"""
     )
+    for table in ("explanations", "controls"):
+        empty = TABLES[table].empty_table()
+        found.execute(f"create table {table} as from empty")
+        assert len(empty) == 0
     assert len(names)
     rows = scores.assign(n=1, pixels=10)
     found.execute(

@@ -1,7 +1,7 @@
 """Table 1 in the paper's form, the paper's figures beside ours, and its two questions answered."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from textwrap import shorten
 from typing import Any
@@ -11,6 +11,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from compute.scoring.comparison import Comparison, in_words
+from compute.scoring.comparison import board as compare_methods
 from compute.scoring.statistics import MEASURES, Estimate, Summary, summarise
 from compute.scoring.words import answer_r1, answer_r2, bracketed, counted, few_photos
 from compute.store.opening import Store
@@ -18,6 +20,16 @@ from compute.text import visible
 
 PAPER = {"saliency": (2.58, 2.59), "guided_backprop": (2.06, 2.03), "lime": (1.36, 1.38)}
 """Mean ranks by Jaccard index and by Hamming likeness: Table 1 of the paper (Inception v3, 608 cases)."""
+_HEADS = dict(
+    zip(MEASURES, ("Rank by\nJaccard", "Rank by\nHamming", "Jaccard\nindex", "Hamming\nlikeness"), strict=True)
+)
+_HEADS |= {"specificity_class": "minus own\nclass's", "specificity_photo": "minus clean\nphoto's"}
+_HEADS |= {"jaccard_at_region": "Jaccard\nat |C|", "auroc": "AUROC", "restored": "Restored\nby P_1"}
+_OF_THE_BOARD = ("mean_rank_jaccard", "mean_jaccard", "specificity_class", "specificity_photo", "restored")
+_BOARD = {"mean_rank_jaccard": "mean_rank", "mean_jaccard": "jaccard", "mean_hamming": "hamming"}
+_BOARD |= {m: m for m in ("jaccard_at_region", "rank_accuracy", "chance_corrected", "auroc", "average_precision")}
+_BOARD |= {m: m for m in ("pointing", "mass", "restored")}
+_BOARD |= {m: m for m in ("specificity_class", "specificity_photo", "clean_correlation")}
 _NAMED = 5
 """Failed explainers, and photos passed over, that the report for a terminal names."""
 
@@ -37,6 +49,7 @@ class Report:
     explanations: int
     failures: list[dict[str, Any]]
     summary: Summary
+    comparison: Comparison | None
     manifest: Mapping[str, Any]
 
     def as_json(self) -> dict[str, Any]:
@@ -49,7 +62,18 @@ class Report:
             "failures": self.failures,
             "classifier": self.manifest["classifier"]["name"],
             "explainers": {n: {m: asdict(e) for m, e in found.items()} for n, found in self.summary.explainers.items()},
-            "r1": {"answer": answer_r1(self.summary), "differences": [asdict(d) for d in self.summary.against_random]},
+            "table1": {n: {m: asdict(e) for m, e in found.items()} for n, found in self.summary.paper.items()},
+            "board": {
+                name: {short: asdict(found[m]) for m, short in _BOARD.items() if m in found}
+                for name, found in _sorted(self.summary).items()
+            },
+            "friedman": self.comparison and self.comparison.friedman,
+            "pairs": self.comparison.as_json() if self.comparison else [],
+            "r1": {
+                "answer": answer_r1(self.summary),
+                "differences": [asdict(d) for d in self.summary.against_random],
+                "best_baseline": [asdict(d) for d in self.summary.against_best],
+            },
             "r2": {"answer": answer_r2(self.summary), "differences": [asdict(d) for d in self.summary.between]},
         }
 
@@ -66,7 +90,10 @@ def report(store: Store) -> Report:
         columns = ("stage", "photo", "case_id", "explainer", "reason")
         rows = connection.execute(f"select {', '.join(columns)} from failures order by all").fetchall()
         failures = [dict(zip(columns, row, strict=True)) for row in rows]
-        return Report(photos, attempts, cases, explanations, failures, summarise(connection), store.manifest)
+        comparison = compare_methods(connection) if explanations else None
+        return Report(
+            photos, attempts, cases, explanations, failures, summarise(connection), comparison, store.manifest
+        )
 
 
 def as_table(found: Report) -> RenderableType:
@@ -77,25 +104,54 @@ def as_table(found: Report) -> RenderableType:
         f"{classifier}, target {target}: {counted(found.photos, 'photo')}, {counted(found.attempts, 'attempt')}, "
         f"{counted(found.cases, 'case')} ({share}), {counted(found.explanations, 'explanation')} per explainer"
     )
-    paper = paper_ranks(found.summary)
-    title = "Mean over all case x n, 95 % interval over photos; ranks: 1 is best"
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, show_edge=False, padding=0)
-    table.add_column("Explainer", overflow="fold")
-    ranks = [name for by in ("Jaccard", "Hamming") for name in (f"Rank by\n{by}", *["paper"] * bool(paper))]
-    for name in (*ranks, "Jaccard\nindex", "Hamming\nlikeness"):
-        table.add_column(name, justify="right", overflow="fold")
-    for name, measures in found.summary.explainers.items():
-        cells = [_cell(measures.get(m), digits=2 if "rank" in m else 3) for m in MEASURES]
-        if paper:
-            theirs = [f"{value:.2f}" for value in paper.get(name, ())] or ["", ""]
-            cells = [cells[0], Text(theirs[0]), cells[1], Text(theirs[1]), *cells[2:]]
-        table.add_row(Text(visible(name)), *cells)
-    answers = [Text(visible(answer(found.summary))) for answer in (answer_r1, answer_r2)]
-    lines: list[RenderableType] = [Text(visible(head)), table, "", *answers]
-    if paper:
+    summary = found.summary
+    lines: list[RenderableType] = [Text(visible(head))]
+    if paper_ranks(summary):
+        lines.append(_table("Table 1", summary.explainers, MEASURES, PAPER))
+    elif summary.paper:
+        lines.append(_table("Table 1, the paper's three among themselves", summary.paper, MEASURES, PAPER))
+    lines.append(_table("All methods, best first", _sorted(summary), _OF_THE_BOARD, {}))
+    lines += ["", *[Text(visible(answer(summary))) for answer in (answer_r1, answer_r2)]]
+    if found.comparison is not None and len(summary.ranked) > len(PAPER):
+        lines += [Text(visible(line)) for line in in_words(found.comparison)]
+    if summary.paper:
         lines.append(Text("Paper: Inception v3, 112 photos, 608 cases, 12,160 explanations per explainer.", "dim"))
-    notes = [few_photos(found.summary.photos) if found.cases else "", *failed(found.failures)]
+    notes = [few_photos(summary.photos) if found.cases else "", *failed(found.failures)]
     return Group(*lines, *[Text(visible(note), "yellow") for note in notes if note])
+
+
+def _table(
+    title: str,
+    rows: Mapping[str, Mapping[str, Estimate]],
+    wanted: Sequence[str],
+    paper: Mapping[str, Sequence[float]],
+) -> Table:
+    """Explainers and their measures, with the paper's ranks beside ours where they are given."""
+    title = f"{title}. Means with 95 % intervals over photos; ranks: 1 is best"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, show_edge=False, padding=0)
+    measures = [m for m in wanted if any(m in found for found in rows.values())]
+    table.add_column("Explainer", overflow="fold")
+    for measure in measures:
+        table.add_column(_HEADS[measure], justify="right", overflow="fold")
+        if paper and "rank" in measure:
+            table.add_column("paper", justify="right", overflow="fold")
+    for name, found in rows.items():
+        cells = [Text(visible(name))]
+        for measure in measures:
+            cells.append(_cell(found.get(measure), digits=2 if "rank" in measure else 3))
+            if paper and "rank" in measure:
+                theirs = paper.get(name)
+                cells.append(Text(f"{theirs[measure.endswith('hamming')]:.2f}" if theirs else ""))
+        table.add_row(*cells)
+    return table
+
+
+def _sorted(summary: Summary) -> dict[str, dict[str, Estimate]]:
+    """Ranked explainers by mean rank, then baselines by mean Jaccard index."""
+    rows = [(name, found) for name, found in summary.explainers.items() if found]
+    rows.sort(key=lambda row: (row[1]["mean_rank_jaccard"].mean if "mean_rank_jaccard" in row[1] else 1e9,
+                               -row[1]["mean_jaccard"].mean))  # fmt: skip
+    return dict(rows)
 
 
 def failed(failures: Iterable[Mapping[str, Any]]) -> list[str]:

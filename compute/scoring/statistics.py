@@ -17,6 +17,21 @@ _COLUMNS = {  # measure: (numerator, denominator) of the view photo_sums
     "mean_jaccard": ("jaccard", "scores"),
     "mean_hamming": ("hamming", "scores"),
 }
+_WHOLE = {  # measure of a whole ranking: (bounds, how many it is over), of the view measure_sums
+    "jaccard_at_region": ((0, 1), "cases"),
+    "rank_accuracy": ((0, 1), "cases"),
+    "chance_corrected": ((-1, 1), "cases"),
+    "auroc": ((0, 1), "cases"),
+    "average_precision": ((0, 1), "cases"),
+    "pointing": ((0, 1), "cases"),
+    "mass": ((0, 1), "massed"),
+    "restored": ((0, 1), "checked"),
+}
+_SPECIFIC = {  # likewise, of the view specificity_sums
+    "specificity_class": ((-1, 1), "class_cases"),
+    "specificity_photo": ((-1, 1), "photo_cases"),
+    "clean_correlation": ((-1, 1), "clean_cases"),
+}
 CLEAR = 0.05
 """A difference is clear where its adjusted p-value is smaller."""
 
@@ -56,14 +71,19 @@ class Summary:
 
     Attributes:
         photos: photos with at least one case: the units of resampling.
-        explainers: by explainer and measure; a baseline has no ranks.
-        against_random: R1: mean Jaccard index of each explainer minus the baseline's; empty without a baseline.
+        explainers: by explainer and measure; a baseline has no ranks; `restored` is the share of attacks that P_1
+            undoes.
+        paper: Table 1: mean ranks of the paper's three among themselves; empty where a store lacks one of them.
+        against_random: R1: mean Jaccard index of each explainer minus random's; empty without it.
+        against_best: the same minus that of the best baseline without a network; empty where random is the only one.
         between: R2: difference of mean ranks (Jaccard) of every pair of ranked explainers.
     """
 
     photos: int
     explainers: dict[str, dict[str, Estimate]]
+    paper: dict[str, dict[str, Estimate]]
     against_random: tuple[Difference, ...]
+    against_best: tuple[Difference, ...]
     between: tuple[Difference, ...]
 
     @property
@@ -87,6 +107,17 @@ def summarise(connection: duckdb.DuckDBPyConnection) -> Summary:
             if means.photos[i]:
                 explainers[name][measure] = _estimate(means, i)
 
+    whole = connection.execute("from measure_sums order by photo_id, explainer").df()
+    specific = connection.execute("from specificity_sums order by photo_id, explainer").df()
+    for sums_, measures in ((whole, _WHOLE), (specific, _SPECIFIC)):
+        for measure, (bounds, over) in measures.items():
+            means = clustered_means(*(_photos_by(sums_, c, names) for c in (measure, over)), bounds=bounds)
+            for i, name in enumerate(names):
+                if len(sums_) and means.photos[i]:
+                    explainers[name][measure] = _estimate(means, i)
+    baselines = [name for (name,) in connection.execute("select name from explainers where baseline").fetchall()]
+    means_of = {name: explainers[name]["mean_jaccard"].mean for name in baselines if "mean_jaccard" in explainers[name]}
+    best = max(means_of, key=means_of.__getitem__, default="")
     pairs = list(combinations(ranked, 2))
     first, second = ([pair[side] for pair in pairs] for side in (0, 1))
     ranks, widest = columns["rank_jaccard"], len(ranked) - 1
@@ -96,18 +127,31 @@ def summarise(connection: duckdb.DuckDBPyConnection) -> Summary:
     return Summary(
         len(columns["scores"]),
         explainers,
-        _against_random(connection),
+        _paper(connection),
+        _against(connection, "random"),
+        _against(connection, best) if best not in ("", "random") else (),
         _differences([(names[a], names[b]) for a, b in pairs], "mean_rank_jaccard", apart),
     )
 
 
-def _against_random(connection: duckdb.DuckDBPyConnection) -> tuple[Difference, ...]:
-    sums = connection.execute("from baseline_sums order by position, explainer, photo_id").df()
+def _paper(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, Estimate]]:
+    sums = connection.execute("from paper_sums order by photo_id, explainer").df()
+    found: dict[str, dict[str, Estimate]] = {name: {} for name in dict.fromkeys(sums["explainer"])}
+    for measure in ("rank_jaccard", "rank_hamming"):
+        ranks = clustered_means(*(_photos_by(sums, c, list(found)) for c in (measure, "ranked")), bounds=(1, 3))
+        for i, name in enumerate(found):
+            found[name][f"mean_{measure}"] = _estimate(ranks, i)
+    return found
+
+
+def _against(connection: duckdb.DuckDBPyConnection, baseline: str) -> tuple[Difference, ...]:
+    query = "from baseline_sums where baseline = ? order by position, explainer, photo_id"
+    sums = connection.execute(query, [baseline]).df()
     if sums.empty:
         return ()
     names = list(dict.fromkeys(sums["explainer"]))
     better = clustered_means(*(_photos_by(sums, c, names) for c in ("jaccard", "cases")), bounds=(-1, 1))
-    return _differences([(name, sums["baseline"].iloc[0]) for name in names], "mean_jaccard", better)
+    return _differences([(name, baseline) for name in names], "mean_jaccard", better)
 
 
 def _photos_by(sums: pd.DataFrame, column: str, names: list[str]) -> Reals:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from compute.scoring.intervals import LEAST_PHOTOS
 from compute.scoring.statistics import Difference, Estimate, Summary
 
+_LISTED = 6
+"""Differences up to which an answer lists them all."""
 FEW_PHOTOS = 30
 """Photos below which intervals are warned of."""
 
@@ -60,10 +62,11 @@ def answer_r1(summary: Summary) -> str:
         return "R1 cannot be answered: no random baseline, or no case, in this store."
     if few := too_few(found):
         return f"R1 cannot be answered {few}."
-    better = sum(d.clear and d.estimate.mean > 0 for d in found)
-    listed = "; ".join(f"{d.first} {signed(d.estimate)} {sure(d.p)}".rstrip() for d in found)
-    verdict = _of(better, len(found), "explainer")
-    return f"R1: clearly better than random: {verdict} (mean Jaccard minus random's: {listed})."
+    said = f"R1: clearly better than random: {_better(found)}."
+    if summary.against_best:
+        best = summary.against_best[0].second
+        said += f" Better than the best baseline without a network, {best}: {_better(summary.against_best)}."
+    return said
 
 
 def answer_r2(summary: Summary) -> str:
@@ -73,10 +76,25 @@ def answer_r2(summary: Summary) -> str:
         return "R2 cannot be answered: fewer than two ranked explainers have explained a case."
     if few := too_few(found):
         return f"R2 cannot be answered {few}."
-    apart = sum(d.clear for d in found)
+    verdict = _of(sum(d.clear for d in found), len(found), "pair")
+    if len(found) > _LISTED:
+        ranks = {name: summary.explainers[name]["mean_rank_jaccard"].mean for name in summary.ranked}
+        best = min(ranks, key=ranks.__getitem__)
+        level = [({d.first, d.second} - {best}).pop() for d in found if best in (d.first, d.second) and not d.clear]
+        behind = f"not clearly ahead of {', '.join(level)}" if level else "clearly ahead of all others"
+        return f"R2: clearly different: {verdict} (mean ranks by Jaccard). {best} ranks best, {behind}."
     listed = "; ".join(f"{d.first} vs {d.second} {signed(d.estimate)} {sure(d.p)}".rstrip() for d in found)
-    verdict = _of(apart, len(found), "pair")
     return f"R2: clearly different: {verdict} (difference of mean ranks by Jaccard, lower is better: {listed})."
+
+
+def _better(differences: Sequence[Difference]) -> str:
+    """How many are clearly better, and by how much, where they are few enough to be listed."""
+    verdict = _of(sum(d.clear and d.estimate.mean > 0 for d in differences), len(differences), "explainer")
+    if len(differences) > _LISTED:
+        clear = [d.first for d in differences if d.clear and d.estimate.mean > 0]
+        return f"{verdict} ({', '.join(clear)})" if 0 < len(clear) < len(differences) else verdict
+    listed = "; ".join(f"{d.first} {signed(d.estimate)} {sure(d.p)}".rstrip() for d in differences)
+    return f"{verdict} (mean Jaccard minus {differences[0].second}'s: {listed})"
 
 
 def _of(found: int, total: int, noun: str) -> str:

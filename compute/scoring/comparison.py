@@ -1,0 +1,112 @@
+"""Which methods differ: Friedman's test over all, Wilcoxon's over pairs, on photo means, since a photo's cases depend.
+
+Mean-rank post-hoc tests (Nemenyi) depend on who else takes part (Benavoli et al. 2016, JMLR 17), so pairs are tested by
+Wilcoxon's signed-rank test, with Holm's correction over all pairs.
+"""
+
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import friedmanchisquare, wilcoxon
+
+from compute.scoring.intervals import holm
+from compute.scoring.statistics import CLEAR
+from compute.scoring.words import sure
+
+Reals = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All pairs of methods.
+
+    Attributes:
+        methods: best first.
+        friedman: p of Friedman's test over the photos that all methods have; None for fewer than three methods.
+        p: (methods, methods) of Wilcoxon's tests after Holm's correction; 1 on the diagonal.
+        won: (methods, methods) share of cases where the row's method is better; ties count half.
+        cliques: runs of methods, as (first, last) in `methods`, within which no pair is told apart; longest ones only.
+    """
+
+    methods: tuple[str, ...]
+    friedman: float | None
+    p: Reals
+    won: Reals
+    cliques: tuple[tuple[int, int], ...]
+
+    def as_json(self) -> list[dict[str, Any]]:
+        """One row a pair, better method first."""
+        pairs = combinations(range(len(self.methods)), 2)
+        return [
+            {"first": self.methods[i], "second": self.methods[j], "p": self.p[i, j], "won": self.won[i, j]}
+            for i, j in pairs
+        ]
+
+
+def in_words(found: Comparison) -> list[str]:
+    """Friedman's test, and which methods are not told apart, a sentence each."""
+    lines = []
+    if found.friedman is not None:
+        head = f"Friedman's test over {len(found.methods)} methods, by mean Jaccard index per photo"
+        lines.append(f"{head}: {sure(found.friedman)}.")
+    named = ["; ".join(found.methods[first : last + 1]) for first, last in found.cliques]
+    if named:
+        lines.append(f"Not told apart (Wilcoxon's tests, Holm's method): {' | '.join(named)}.")
+    return lines
+
+
+def board(connection: duckdb.DuckDBPyConnection) -> Comparison:
+    """The ranked methods of a store by mean Jaccard index, highest first (`Store.connect()`)."""
+    sums = connection.execute(
+        "select photo_id, explainer, jaccard / scores as mean from photo_sums join explainers on name = explainer "
+        "where not baseline"
+    ).df()
+    means = sums.pivot(index="photo_id", columns="explainer", values="mean")
+    overall = connection.execute("select explainer, mean_jaccard from mean_ranks order by mean_jaccard desc").fetchall()
+    methods = tuple(name for name, _ in overall if name in means.columns)
+    won = connection.execute("from wins").df().pivot(index="explainer", columns="rival", values="won")
+    return compare(methods, means[list(methods)].to_numpy(), won.reindex(methods, columns=methods).to_numpy())
+
+
+def compare(methods: tuple[str, ...], means: Reals, won: Reals) -> Comparison:
+    """Compare methods, best first, by their means per photo.
+
+    Args:
+        methods: names, best first.
+        means: (photos, methods) mean of the measure per photo; NaN where a photo has no case that a method explained.
+        won: (methods, methods) share of cases won.
+    """
+    count = len(methods)
+    whole = means[~np.isnan(means).any(axis=1)]
+    friedman = None
+    if count > 2 and len(whole) > 1:
+        friedman = float(friedmanchisquare(*whole.T).pvalue)
+    pairs = [(i, j) for i in range(count) for j in range(i + 1, count)]
+    raw = np.array([_wilcoxon(means[:, i] - means[:, j]) for i, j in pairs])
+    p = np.ones((count, count))
+    for (i, j), value in zip(pairs, holm(raw), strict=True):
+        p[i, j] = p[j, i] = value
+    return Comparison(methods, friedman, p, won, cliques(p < CLEAR))
+
+
+def cliques(apart: npt.NDArray[np.bool_]) -> tuple[tuple[int, int], ...]:
+    """Longest runs (first, last) of at least two in which no pair is apart."""
+    found: list[tuple[int, int]] = []
+    for first in range(len(apart)):
+        last = first
+        while last + 1 < len(apart) and not apart[first : last + 1, last + 1].any():
+            last += 1
+        if last > first and (not found or last > found[-1][1]):
+            found.append((first, last))
+    return tuple(found)
+
+
+def _wilcoxon(differences: Reals) -> float:
+    known = differences[~np.isnan(differences)]
+    if len(known) < 2 or not known.any():
+        return 1.0
+    return float(wilcoxon(known).pvalue)

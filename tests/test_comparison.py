@@ -1,0 +1,44 @@
+"""Which methods differ, on made populations."""
+
+import numpy as np
+import pytest
+
+from compute.scoring.comparison import cliques, compare
+
+
+def test_cliques_are_the_longest_runs_without_a_difference() -> None:
+    apart = np.zeros((5, 5), bool)
+    for i, j in ((0, 2), (0, 3), (0, 4), (1, 4), (2, 4), (3, 4)):
+        apart[i, j] = apart[j, i] = True
+    assert cliques(apart) == ((0, 1), (1, 3))
+    assert cliques(np.zeros((3, 3), bool)) == ((0, 2),)
+    assert cliques(~np.eye(3, dtype=bool)) == ()
+
+
+def test_clear_differences_are_found_and_none_are_not() -> None:
+    rng = np.random.default_rng(0)
+    photo = rng.normal(0, 1, (60, 1))
+    means = photo + np.array([0.0, 1.0, 1.02]) + rng.normal(0, 0.3, (60, 3))
+    won = np.full((3, 3), 0.5)
+    found = compare(("a", "b", "c"), means, won)
+    assert found.friedman is not None
+    assert found.friedman < 1e-6
+    assert found.p[0, 1] < 1e-6
+    assert found.p[1, 2] > 0.05
+    assert found.cliques == ((1, 2),)
+
+
+def test_photos_that_one_method_lacks_count_for_the_other_pairs() -> None:
+    rng = np.random.default_rng(1)
+    means = rng.normal(0, 1, (30, 3)) + np.array([0, 2, 2])
+    means[:25, 2] = np.nan
+    found = compare(("a", "b", "c"), means, np.full((3, 3), 0.5))
+    assert found.p[0, 1] < 0.001
+    assert found.p[0, 2] > found.p[0, 1]
+
+
+@pytest.mark.parametrize("photos", [0, 1])
+def test_from_one_photo_nothing_differs(photos: int) -> None:
+    found = compare(("a", "b", "c"), np.ones((photos, 3)) * [1, 2, 3], np.full((3, 3), 0.5))
+    assert found.friedman is None
+    assert (found.p == 1).all()
