@@ -71,7 +71,7 @@ def test_pages_open(made: Path, page: str) -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_pages_of_a_store_without_cases(store: Path, page: str) -> None:
-    without_rows(store, "scores", "explanations", keep=lambda f: f.iloc[:0])
+    without_rows(store, "scores", "controls", "explanations", keep=lambda f: f.iloc[:0])
     without_rows(store, "attempts", keep=lambda f: f.assign(success=False, outcome="stalled"))
     app = visit(store, page)
     assert not app.error
@@ -88,7 +88,7 @@ def test_pages_of_a_store_without_anything(store: Path, page: str) -> None:
 @pytest.mark.parametrize("page", PAGES)
 def test_pages_of_a_single_case(store: Path, page: str) -> None:
     case = "made-00000-r01"
-    without_rows(store, "scores", "explanations", "attempts", keep=lambda f: f[f["case_id"] == case])
+    without_rows(store, "scores", "controls", "explanations", "attempts", keep=lambda f: f[f["case_id"] == case])
     app = visit(store, page)
     assert not app.error
 
@@ -96,7 +96,13 @@ def test_pages_of_a_single_case(store: Path, page: str) -> None:
 @pytest.mark.parametrize(("page", "words"), [("case", r"made\-00000\.jpg"), ("cases", "not explained")])
 def test_pages_of_a_case_that_an_explainer_failed(store: Path, page: str, words: str) -> None:
     case = "made-00000-r01"
-    without_rows(store, "scores", "explanations", keep=lambda f: f[(f["case_id"] != case) | (f["explainer"] != "lime")])
+    without_rows(
+        store,
+        "scores",
+        "controls",
+        "explanations",
+        keep=lambda f: f[(f["case_id"] != case) | (f["explainer"] != "lime")],
+    )
     app = visit(store, page, case=case, explainer="lime", order="photo")
     assert not app.error and words in said(app)
 
