@@ -10,9 +10,30 @@ _OTHERS = ("#CC79A7", "#E69F00", "#56B4E9", "#8F6BD1", "#A6761D", "#B2182B")
 _NAMES = {
     "saliency": "Classic saliency",
     "guided_backprop": "Guided backprop",
+    "guided_backprop_hooks": "Guided backprop by hooks",
+    "input_x_gradient": "Input x gradient",
+    "smoothgrad": "SmoothGrad",
+    "vargrad": "VarGrad",
+    "gradient_shap": "GradientSHAP",
+    "deep_lift": "DeepLIFT",
+    "grad_cam": "Grad-CAM",
+    "grad_cam_plus_plus": "Grad-CAM++",
+    "guided_grad_cam": "Guided Grad-CAM",
+    "hires_cam": "HiResCAM",
+    "layer_cam": "LayerCAM",
+    "eigen_cam": "EigenCAM",
+    "score_cam": "Score-CAM",
     "lime": "LIME",
+    "lime@clean": "LIME, the photo's superpixels",
+    "lime@grid": "LIME on a grid",
+    "lime_paired": "LIME, paired draws",
+    "glime": "GLIME",
+    "kernel_shap": "KernelSHAP",
+    "rise": "RISE",
     "random": "Random baseline",
+    "random@superpixels": "Random superpixels",
 }
+_PRESENTED = {"smooth": "smoothed", "superpixels": "by superpixels", "superpixels-sum": "summed by superpixels"}
 ACCENT = "#6A5ACD"
 """The one accent colour, that of the buttons and links (.streamlit/config.toml)."""
 NEUTRAL = "#8C8C8C"
@@ -60,7 +81,10 @@ N_HELP = (
 
 
 def explainer_name(name: str) -> str:
-    """An explainer's name for people."""
+    """The name of an explainer, or of a method, for people."""
+    explainer, _, presentation = name.rpartition("@")
+    if explainer and presentation in _PRESENTED and name not in _NAMES:
+        return f"{explainer_name(explainer)}, {_PRESENTED[presentation]}"
     plain = name.replace("_", " ")
     return _NAMES.get(name, plain[:1].upper() + plain[1:])
 

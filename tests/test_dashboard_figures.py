@@ -11,6 +11,8 @@ import plotly.graph_objects as go
 import pytest
 from make_store import make_store
 
+from compute.explainers import EXPLAINERS
+from compute.scoring.presentations import PRESENTATIONS
 from compute.scoring.statistics import summarise
 from dashboard import theme
 from dashboard.data import attempts, boards, matching, pairs, queries
@@ -200,3 +202,8 @@ def test_by_rank_covers_all_attempts(board: boards.Board) -> None:
     assert found["success"] + found["stalled"] + found["exhausted"] == found["attempts"]
     for column in figures_attacks.SPREADS:
         assert attempts.spread(board, column)["attempts"].sum() == found["attempts"]
+
+
+def test_no_two_methods_are_called_alike() -> None:
+    methods = {*EXPLAINERS, *(f"{name}@{form}" for name in EXPLAINERS for form in PRESENTATIONS)}
+    assert len({theme.explainer_name(name) for name in methods}) == len(methods)
