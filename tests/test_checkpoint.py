@@ -53,6 +53,7 @@ WRITTEN: dict[str, Any] = {
     "averaged first": {"state_dict": OTHER, "state_dict_ema": STATE},
     "EMA": {"model": OTHER, "model_ema": STATE},
     "EMA nested": {"model": OTHER, "ema": {"module": STATE, "decay": 0.99}},
+    "beside a tensor": {"state_dict": STATE, "pos_weight": torch.ones(3)},
     "nested": {"state_dict": {"model": STATE}},
     "DataParallel": named("module."),
     "torch.compile": named("_orig_mod."),

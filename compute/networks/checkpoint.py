@@ -52,18 +52,16 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         InputError: no such file, or what it is instead of a state dict, and what to do.
     """
     try:
-        content, held = _content(path), ""
+        content = _content(path)
+    except FileNotFoundError as error:
+        raise InputError(f"--weights {path}: no such file") from error
     except OSError as error:
-        held = "no such file" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
-        raise InputError(f"--weights {path}: {held}") from error
-    while isinstance(content, Mapping) and not (found := _tensors(content)):
-        held = next((name for name in WRAPPERS if isinstance(content.get(name), Mapping)), "")
-        content = content.get(held)
-    if not isinstance(content, Mapping):
+        raise InputError(f"--weights {path}: cannot be read ({error.strerror or error})") from error
+    if not (found := _tensors(content)):
         raise InputError(f"--weights {path}: holds no state dict (names and tensors); {_SAVE}")
     if reason := unusable(found):
         raise InputError(f"--weights {path}: damaged or not for computing with: {reason}; give another file")
-    return {name: t.detach().float() if t.is_floating_point() else t for name, t in found.items()}
+    return found
 
 
 def load_weights(network: nn.Module, path: Path) -> None:
@@ -89,8 +87,15 @@ def load_weights(network: nn.Module, path: Path) -> None:
     network.load_state_dict(state, strict=False)
 
 
-def _tensors(content: Mapping[Any, Any]) -> dict[str, Tensor]:
-    return {k: v for k, v in content.items() if isinstance(k, str) and isinstance(v, Tensor)}
+def _tensors(content: Any) -> dict[str, Tensor]:
+    """The state dict in what a framework wrote; floating-point tensors as float32."""
+    if not isinstance(content, Mapping):
+        return {}
+    for wrapper in WRAPPERS:
+        if isinstance(content.get(wrapper), Mapping):
+            return _tensors(content[wrapper])
+    named = {k: v.detach() for k, v in content.items() if isinstance(k, str) and isinstance(v, Tensor)}
+    return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in named.items()}
 
 
 def _needed(own: Mapping[str, Tensor]) -> list[str]:

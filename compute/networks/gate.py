@@ -13,6 +13,9 @@ from compute.networks.weights import first_line, unusable
 SAME = 0.01
 """Largest change of the logits, relative to the largest, between two answers that should be the same."""
 
+WRAPPERS = {"OptimizedModule": "_orig_mod", "DataParallel": "module", "DistributedDataParallel": "module"}
+"""Where `torch.compile` and those that spread batches over devices keep the network itself."""
+
 
 class Unfit(Exception):
     """The network cannot be attacked and explained; says why, and what to do."""
@@ -52,10 +55,8 @@ def copied(network: nn.Module) -> nn.Module:
     """
     if not isinstance(network, nn.Module):
         raise Unfit(f"a {type(network).__name__} is no network; give a torch.nn.Module")
-    while isinstance(inner := getattr(network, "_orig_mod", None) or getattr(network, "module", None), nn.Module):
-        if type(network).__name__ not in ("OptimizedModule", "DataParallel", "DistributedDataParallel"):
-            break
-        network = inner
+    while inside := WRAPPERS.get(type(network).__name__):
+        network = getattr(network, inside)
     tensors = [*network.parameters(), *network.buffers()]
     if any(map(is_lazy, tensors)):
         raise Unfit("the network has lazy modules that have not seen an image yet; run it once, then load its weights")
