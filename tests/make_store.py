@@ -132,7 +132,7 @@ def _attempt(
         "clean_target_confidence": 1e-4, "target_confidence": confidence,
         "final_index": TARGET[0] if success else 3, "final_class": TARGET[1] if success else "daisy",
         "final_confidence": confidence if success else 0.5,
-        "visibility": float(rng.uniform(0.7, 1)) if success else None,
+        "visibility": 0.7 + 0.3 * confidence if success else None,
         "sufficiency_mean": confidence / 4 if success else None,
         "sufficiency_blur": confidence / 3 if success else None,
     }  # fmt: skip
