@@ -120,7 +120,7 @@ def test_the_manifest_tells_how_it_was_made(store: Store) -> None:
     assert manifest["target"] == {"index": tiny.TARGET, "name": "wolf spider"}
     assert manifest["classifier"]["weights_sha256"] == tiny.classifier().weights_sha256
     assert {"torch", "numpy", "lime", "python", "wolfspider"} <= set(manifest["environment"])
-    assert {"prepare", "attack", *Config().explainers} == set(manifest["seconds"])
+    assert {"prepare", "attack", "causal", "controls", *Config().explainers} == set(manifest["seconds"])
     assert manifest["device"]["kind"] == "cpu"
 
 

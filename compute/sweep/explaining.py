@@ -6,6 +6,7 @@ explanation does is not about the attack.
 """
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -56,7 +57,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Explained:
-    """Rows by table, and seconds by explainer."""
+    """Rows by table, and seconds by explainer, of causal checks and of controls."""
 
     rows: Tables
     seconds: dict[str, float]
@@ -121,10 +122,13 @@ class Explaining:
                 if method.name == "lime":
                     sizes = scores.sizes_of(entry)
                 shown[method.name] = found
-                checked = self._check(case, entry) if self.causal else {}
+                checked = self._check(case, entry, seconds) if self.causal else {}
                 _add(rows, case, method.name, entry, answer, found, checked)
+        started, waited = time.perf_counter(), self.asking.turns.waited
         for control, answers in self._controls(case, question):
             self._control(rows, case, control, answers, shown, sizes)
+        if self.controls:
+            seconds["controls"] = time.perf_counter() - started - (self.asking.turns.waited - waited)
         rows["images"].sort(key=lambda row: row["kind"])
         return Explained(rows, seconds)
 
@@ -183,15 +187,18 @@ class Explaining:
     def _ties(self, case: Case, explainer: Explainer) -> np.random.Generator:
         return np.random.default_rng(seed_of(self.asking.seed_of(case.case_id, explainer), "ties"))
 
-    def _check(self, case: Case, entry: scores.EntryMap) -> dict[str, Any]:
-        """The causal checks of an entry map."""
+    def _check(self, case: Case, entry: scores.EntryMap, seconds: dict[str, float]) -> dict[str, Any]:
+        """The causal checks of an entry map; their seconds are added to `seconds`."""
         asking = self.asking
 
         def in_batches(images: Tensor) -> Tensor:
             return torch.cat([asking.probabilities(some) for some in torch.split(images, asking.batch)])
 
         with asking.turns:
-            return check(entry, case.rgb, case.photo, case.target, in_batches, asking.device)._asdict()
+            started = time.perf_counter()
+            found = check(entry, case.rgb, case.photo, case.target, in_batches, asking.device)
+            seconds["causal"] = seconds.get("causal", 0.0) + time.perf_counter() - started
+        return found._asdict()
 
 
 class _Photos:

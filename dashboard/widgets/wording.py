@@ -21,6 +21,9 @@ _LABELS = {
     "budget": "Attack: largest change, 1/255",
     "confidence": "Attack: confidence asked",
     "lime_samples": "LIME: perturbed images",
+    "smooth": "Smoothed maps: sigma, pixels at 224",
+    "causal": "Causal checks",
+    "controls": "Controls",
     "seed": "Seed",
     "batch": "Images a pass",
     "group": "Photos whose attacks share batches",
@@ -31,6 +34,7 @@ _LABELS = {
     "kind": "Kind",
     "name": "Name",
     "cores": "Cores",
+    "threads": "Threads",
     "size": "Input size, pixels",
     "classes": "Classes",
     "python": "Python",
@@ -43,6 +47,8 @@ _STAGES = {
     "prepare": "Read and segment photos",
     "attack": "Attack",
     "explain": "Explain",
+    "causal": "Causal checks",
+    "controls": "Controls",
     "photo": "Read a photo",
 }
 _TABLES = {"failures": "Failures and skipped photos"}
