@@ -127,16 +127,16 @@ def summarise(connection: duckdb.DuckDBPyConnection) -> Summary:
     return Summary(
         len(columns["scores"]),
         explainers,
-        _paper(connection),
+        _paper(connection, names),
         _against(connection, "random"),
         _against(connection, best) if best not in ("", "random") else (),
         _differences([(names[a], names[b]) for a, b in pairs], "mean_rank_jaccard", apart),
     )
 
 
-def _paper(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, Estimate]]:
+def _paper(connection: duckdb.DuckDBPyConnection, names: list[str]) -> dict[str, dict[str, Estimate]]:
     sums = connection.execute("from paper_sums order by photo_id, explainer").df()
-    found: dict[str, dict[str, Estimate]] = {name: {} for name in dict.fromkeys(sums["explainer"])}
+    found: dict[str, dict[str, Estimate]] = {name: {} for name in names if name in set(sums["explainer"])}
     for measure in ("rank_jaccard", "rank_hamming"):
         ranks = clustered_means(*(_photos_by(sums, c, list(found)) for c in (measure, "ranked")), bounds=(1, 3))
         for i, name in enumerate(found):
