@@ -17,8 +17,8 @@ from compute.inputs.regions import Region
 from compute.networks import classifiers
 from compute.networks.classifiers import Recipe
 from compute.scoring.entry import entry_of_superpixels
+from compute.sweep.asking import Case
 from compute.sweep.config import Config
-from compute.sweep.explaining import Case
 
 
 @pytest.mark.slow

@@ -59,3 +59,14 @@ def test_sufficiency_hides_the_outside_alone() -> None:
     assert blurred[:, 30:].std() < attacked[:, 30:].std()
     assert 0 < mean < 1
     assert 0 < blur < 1
+
+
+def test_answers_that_are_not_finite_are_no_answers() -> None:
+    black = np.zeros((8, 8, 3), np.uint8)
+    with pytest.raises(ValueError, match="not finite"):
+        check(np.zeros((8, 8), np.uint8), black, black, 1, lambda x: torch.full((len(x), 2), torch.nan), CPU)
+
+
+def test_a_region_that_is_everything_has_nothing_to_hide() -> None:
+    attacked = np.full((8, 8, 3), 255, np.uint8)
+    assert sufficiency(attacked, np.ones((8, 8), bool), 1, brightness, CPU) == (1, 1)

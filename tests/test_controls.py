@@ -117,3 +117,29 @@ def test_no_order_has_no_correlation() -> None:
 def test_superpixels_rank_in_their_order_and_the_rest_ties() -> None:
     segments = np.array([[7, 7, -2], [3, 5, 5]])
     assert ranking(Superpixels(segments, [5, -2])).tolist() == [[0, 0, 1], [0, 2, 2]]
+
+
+def test_a_check_that_fails_ends_no_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise MemoryError("no room")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("compute.sweep.explaining.check", fail)
+        store = tiny.published(tmp_path / "a", 3, explainers=("saliency", "random"))
+    ((cases,),) = select(store, "select count(*) from cases")
+    reasons = select(store, "select explainer, count(*) from failures where reason = 'MemoryError: no room' group by 1")
+    assert dict(reasons) == {"saliency": cases, "random": cases}
+    assert select(store, "from explanations") == []
+    monkeypatch.setattr("compute.sweep.attacking.sufficiency", fail)
+    store = tiny.published(tmp_path / "b", 3, explainers=("saliency", "random"))
+    assert select(store, "select count(*), count(sufficiency_mean) from cases") == [(cases, 0)]
+    ((told,),) = select(store, "select count(*) from failures where reason like 'its region could not be checked%'")
+    assert told == cases > 0
+
+
+def test_a_case_that_lime_cannot_size_is_left_out_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    nowhere = Superpixels(np.zeros((tiny.SIZE, tiny.SIZE), np.int64), [7], {}, np.ones(1))
+    monkeypatch.setitem(EXPLAINERS, "lime", Explainer("lime", lambda task: nowhere))
+    store = tiny.published(tmp_path, 3, explainers=("lime", "lime@smooth", "saliency"))
+    assert select(store, "from explanations") == select(store, "from scores") == []
+    assert select(store, "select distinct explainer from failures where stage = 'explain'") == [("lime",)]

@@ -29,8 +29,8 @@ from compute.explainers import EXPLAINERS, Explainer, Task
 from compute.explainers.guard import Failed, Guard
 from compute.networks.classifier import Classifier
 from compute.scoring.presentations import Method
-from compute.sweep.asking import Asking
-from compute.sweep.explaining import Case, Explained, Explaining
+from compute.sweep.asking import Asking, Case
+from compute.sweep.explaining import Explained, Explaining
 from compute.sweep.turns import Turns
 
 OURS = ("saliency", "guided_backprop", "lime")

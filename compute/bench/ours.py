@@ -24,9 +24,9 @@ from compute.scoring.entry import EntryMap, entry_of_superpixels
 from compute.scoring.presentations import methods
 from compute.store.opening import Store
 from compute.store.png import from_png
-from compute.sweep.asking import Asking
+from compute.sweep.asking import Asking, Case
 from compute.sweep.config import Config
-from compute.sweep.explaining import Case, Explaining
+from compute.sweep.explaining import Explaining
 from compute.sweep.pipeline import Pipeline
 from compute.sweep.sweep import finish, open_sweep
 from compute.sweep.turns import Turns

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from torch import Tensor, nn
 
 from compute.errors import InputError, in_words
 from compute.explainers.guard import importing
+from compute.networks.classifier import place_of
 from compute.store.schema import N_SIZES
 
 Priorities = npt.NDArray[np.floating]
@@ -58,7 +58,7 @@ class Task:
     @property
     def device(self) -> torch.device:
         """Where the network lives."""
-        return next(chain(self.network.parameters(), self.network.buffers()), torch.empty(0)).device
+        return place_of(self.network)
 
     @property
     def image(self) -> Tensor:

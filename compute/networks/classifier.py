@@ -92,7 +92,7 @@ class Classifier:
     @property
     def device(self) -> torch.device:
         """Where the network lives."""
-        return next(chain(self.network.parameters(), self.network.buffers()), torch.empty(0)).device
+        return place_of(self.network)
 
     def example(self) -> Tensor:
         """(2, 3, size, size) on the network's device: noise to compare ways to run the network at."""
@@ -121,3 +121,8 @@ class Classifier:
 
 def _example(size: int) -> Tensor:
     return torch.rand((2, 3, size, size), generator=torch.Generator().manual_seed(0))
+
+
+def place_of(network: nn.Module) -> torch.device:
+    """Where a network lives: on the CPU, if it has no parameters."""
+    return next(chain(network.parameters(), network.buffers()), torch.empty(0)).device

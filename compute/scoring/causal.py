@@ -45,6 +45,9 @@ def check(
         target: the class that is explained.
         probabilities: passes of at least twelve images.
         device: where they run.
+
+    Raises:
+        ValueError: a probability that is not finite.
     """
     chosen = np.stack([(entry > 0) & (entry <= n) for n in CHECKED])[..., None]
     images = np.concatenate([np.where(chosen, photo, attacked), np.where(chosen, attacked, photo)])
@@ -59,7 +62,8 @@ def sufficiency(
     """The target's probability with everything outside the region hidden: in its mean colour, and behind a blur."""
     outside = ~region
     plain = attacked.copy()
-    plain[outside] = attacked[outside].mean(axis=0).round().astype(np.uint8)
+    if outside.any():
+        plain[outside] = attacked[outside].mean(axis=0).round().astype(np.uint8)
     sigma = BLUR * attacked.shape[0]
     blurred = gaussian_filter(attacked.astype(np.float32), (sigma, sigma, 0)).round().clip(0, 255).astype(np.uint8)
     images = np.stack([plain, np.where(region[..., None], attacked, blurred)])
@@ -72,4 +76,6 @@ def _answers(
 ) -> tuple[tuple[float, ...], tuple[bool, ...]]:
     x = torch.from_numpy(images).to(device).permute(0, 3, 1, 2).float().div_(255)
     p = probabilities(x)
+    if not p.isfinite().all():
+        raise ValueError("the network's probabilities of images that were pasted together are not finite (NaN)")
     return tuple(p[:, target].tolist()), tuple((p.argmax(dim=1) == target).tolist())

@@ -5,12 +5,10 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from torch import Tensor, nn
 
 from compute.explainers import Explainer, Explanation, Task, plain
@@ -20,6 +18,22 @@ from compute.sweep.turns import Turns
 
 Bytes = npt.NDArray[np.uint8]
 Prepare = Callable[[Bytes], Any]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A successful attack: `rgb` (H, W, 3) uint8 is classified as `target` because of `region`, (H, W) bool.
+
+    `photo`, (H, W, 3) uint8, is the crop before the attack, and `own` its class.
+    """
+
+    case_id: str
+    photo_id: str
+    rgb: Bytes
+    region: npt.NDArray[np.bool_]
+    target: int
+    photo: Bytes
+    own: int
 
 
 class Prepared(NamedTuple):
@@ -81,11 +95,6 @@ class Asking:
     turns: Turns
     guard: Guard | None = None
     time_limit: float = 0
-
-    @property
-    def device(self) -> torch.device:
-        """Where the network lives."""
-        return next(chain(self.network.parameters(), self.network.buffers()), torch.empty(0)).device
 
     def seed_of(self, about: str, explainer: Explainer) -> int:
         """Of all draws of an explainer about a case or a photo."""

@@ -20,7 +20,7 @@ from compute.networks.threads import one_thread, padded
 from compute.scoring.causal import sufficiency
 from compute.scoring.measures import measure
 from compute.store.png import png
-from compute.sweep.rows import attempt_row, failure_row, photo_row
+from compute.sweep.rows import Checks, attempt_row, failure_row, photo_row
 from compute.sweep.turns import Turns
 
 Rows = dict[str, list[dict[str, Any]]]
@@ -82,7 +82,13 @@ class Attacking:
         prepared, left = time.perf_counter(), 1.0
         for found in self._attempts(jobs):
             if isinstance(found, Attempt):
-                checks = self._checks(found) if found.success else (None, None, None)
+                checks: Checks = (None, None, None)
+                if found.success:
+                    try:
+                        checks = self._checks(found)
+                    except Exception as error:  # the case is one all the same
+                        who = found.job.photo_id, f"its region could not be checked: {in_words(error)}"
+                        rows["failures"].append(failure_row("attack", *who, case_id=found.job.case_id))
                 rows["attempts"].append(attempt_row(found, classes, checks))
                 rows["images"].append({"owner": found.job.case_id, "kind": "adversarial", "png": png(found.rgb)})
             else:

@@ -31,10 +31,12 @@ def photo_row(
     }
 
 
-def attempt_row(
-    attempt: Attempt, classes: tuple[str, ...], checks: tuple[float | None, float | None, float | None]
-) -> dict[str, Any]:
-    """A row of `attempts`; `checks` are a case's visibility and its region's sufficiency, mean colour and blur."""
+Checks = tuple[float | None, float | None, float | None]
+"""A case's visibility, and its region's sufficiency in mean colour and behind a blur; None where they are not known."""
+
+
+def attempt_row(attempt: Attempt, classes: tuple[str, ...], checks: Checks) -> dict[str, Any]:
+    """A row of `attempts`."""
     job = attempt.job
     change = attempt.rgb.astype(np.int16) - job.rgb
     return {

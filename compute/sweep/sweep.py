@@ -25,10 +25,11 @@ from compute.store.opening import Store
 from compute.store.part import Rows
 from compute.store.parts import Parts
 from compute.store.png import from_png
-from compute.sweep.asking import Asking, Prepare, Prepared
+from compute.sweep.asking import Asking, Case, Prepare, Prepared
 from compute.sweep.attacking import Attacking
 from compute.sweep.config import Config
-from compute.sweep.explaining import CONTROLS, Case, Explained, Explaining
+from compute.sweep.controlling import CONTROLS
+from compute.sweep.explaining import Explained, Explaining
 from compute.sweep.pipeline import Pipeline
 from compute.sweep.rows import failure_row
 from compute.sweep.run import attack_part, explain_part, groups, publish, record
