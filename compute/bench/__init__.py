@@ -45,6 +45,7 @@ def bench(
         rounds: interleaved repetitions.
         say: called with what is being measured.
     """
+    config = config.but(causal="none", controls="none")  # the user's own loop has neither
     engine.tune()
     device = engine.device_of(config.device)
     sources, _ = photos.find(config.photos)

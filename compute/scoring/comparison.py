@@ -28,7 +28,7 @@ class Comparison:
         methods: best first.
         friedman: p of Friedman's test over the photos that all methods have; None for fewer than three methods.
         p: (methods, methods) of Wilcoxon's tests after Holm's correction; 1 on the diagonal.
-        won: (methods, methods) share of cases where the row's method is better; ties count half.
+        won: (methods, methods) share of cases where the row's method is better; ties count half; NaN without any.
         cliques: runs of methods, as (first, last) in `methods`, within which no pair is told apart; longest ones only.
     """
 
@@ -42,7 +42,12 @@ class Comparison:
         """One row a pair, better method first."""
         pairs = combinations(range(len(self.methods)), 2)
         return [
-            {"first": self.methods[i], "second": self.methods[j], "p": self.p[i, j], "won": self.won[i, j]}
+            {
+                "first": self.methods[i],
+                "second": self.methods[j],
+                "p": float(self.p[i, j]),
+                "won": None if np.isnan(self.won[i, j]) else float(self.won[i, j]),
+            }
             for i, j in pairs
         ]
 
@@ -85,7 +90,7 @@ def compare(methods: tuple[str, ...], means: Reals, won: Reals) -> Comparison:
     friedman = None
     if count > 2 and len(whole) > 1:
         friedman = float(friedmanchisquare(*whole.T).pvalue)
-    pairs = [(i, j) for i in range(count) for j in range(i + 1, count)]
+    pairs = list(combinations(range(count), 2))
     raw = np.array([_wilcoxon(means[:, i] - means[:, j]) for i, j in pairs])
     p = np.ones((count, count))
     for (i, j), value in zip(pairs, holm(raw), strict=True):

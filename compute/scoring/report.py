@@ -1,5 +1,6 @@
 """Table 1 in the paper's form, the paper's figures beside ours, and its two questions answered."""
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -13,7 +14,7 @@ from rich.text import Text
 
 from compute.scoring.comparison import Comparison, in_words
 from compute.scoring.comparison import board as compare_methods
-from compute.scoring.statistics import MEASURES, Estimate, Summary, summarise
+from compute.scoring.statistics import MEASURES, Estimate, Summary, beyond_counts, summarise
 from compute.scoring.words import answer_r1, answer_r2, bracketed, counted, few_photos
 from compute.store.opening import Store
 from compute.text import visible
@@ -41,7 +42,7 @@ def paper_ranks(summary: Summary) -> Mapping[str, tuple[float, float]]:
 
 @dataclass(frozen=True)
 class Report:
-    """What a store says; `failures` are the rows of that table."""
+    """What a store says; `failures` are the rows of that table, `board` all measures by method, best first."""
 
     photos: int
     attempts: int
@@ -49,6 +50,7 @@ class Report:
     explanations: int
     failures: list[dict[str, Any]]
     summary: Summary
+    board: dict[str, dict[str, Estimate]]
     comparison: Comparison | None
     manifest: Mapping[str, Any]
 
@@ -65,7 +67,7 @@ class Report:
             "table1": {n: {m: asdict(e) for m, e in found.items()} for n, found in self.summary.paper.items()},
             "board": {
                 name: {short: asdict(found[m]) for m, short in _BOARD.items() if m in found}
-                for name, found in _sorted(self.summary).items()
+                for name, found in self.board.items()
             },
             "friedman": self.comparison and self.comparison.friedman,
             "pairs": self.comparison.as_json() if self.comparison else [],
@@ -91,9 +93,9 @@ def report(store: Store) -> Report:
         rows = connection.execute(f"select {', '.join(columns)} from failures order by all").fetchall()
         failures = [dict(zip(columns, row, strict=True)) for row in rows]
         comparison = compare_methods(connection) if explanations else None
-        return Report(
-            photos, attempts, cases, explanations, failures, summarise(connection), comparison, store.manifest
-        )
+        summary = summarise(connection)
+        board = _board(summary, beyond_counts(connection))
+        return Report(photos, attempts, cases, explanations, failures, summary, board, comparison, store.manifest)
 
 
 def as_table(found: Report) -> RenderableType:
@@ -110,7 +112,7 @@ def as_table(found: Report) -> RenderableType:
         lines.append(_table("Table 1", summary.explainers, MEASURES, PAPER))
     elif summary.paper:
         lines.append(_table("Table 1, the paper's three among themselves", summary.paper, MEASURES, PAPER))
-    lines.append(_table("All methods, best first", _sorted(summary), _OF_THE_BOARD, {}))
+    lines.append(_table("All methods, best first", found.board, _OF_THE_BOARD, {}))
     lines += ["", *[Text(visible(answer(summary))) for answer in (answer_r1, answer_r2)]]
     if found.comparison is not None and len(summary.ranked) > len(PAPER):
         lines += [Text(visible(line)) for line in in_words(found.comparison)]
@@ -146,12 +148,15 @@ def _table(
     return table
 
 
-def _sorted(summary: Summary) -> dict[str, dict[str, Estimate]]:
-    """Ranked explainers by mean rank, then baselines by mean Jaccard index."""
-    rows = [(name, found) for name, found in summary.explainers.items() if found]
-    rows.sort(key=lambda row: (row[1]["mean_rank_jaccard"].mean if "mean_rank_jaccard" in row[1] else 1e9,
-                               -row[1]["mean_jaccard"].mean))  # fmt: skip
-    return dict(rows)
+def _board(summary: Summary, more: Mapping[str, dict[str, Estimate]]) -> dict[str, dict[str, Estimate]]:
+    """All measures: of ranked explainers by mean rank, then of baselines by mean Jaccard index."""
+    rows = [(name, found | more[name]) for name, found in summary.explainers.items() if found]
+
+    def place(row: tuple[str, dict[str, Estimate]]) -> tuple[float, float]:
+        rank = row[1].get("mean_rank_jaccard")
+        return (rank.mean if rank else math.inf, -row[1]["mean_jaccard"].mean)
+
+    return dict(sorted(rows, key=place))
 
 
 def failed(failures: Iterable[Mapping[str, Any]]) -> list[str]:

@@ -71,8 +71,7 @@ class Summary:
 
     Attributes:
         photos: photos with at least one case: the units of resampling.
-        explainers: by explainer and measure; a baseline has no ranks; `restored` is the share of attacks that P_1
-            undoes.
+        explainers: by explainer and measure; a baseline has no ranks.
         paper: Table 1: mean ranks of the paper's three among themselves; empty where a store lacks one of them.
         against_random: R1: mean Jaccard index of each explainer minus random's; empty without it.
         against_best: the same minus that of the best baseline without a network; empty where random is the only one.
@@ -107,14 +106,6 @@ def summarise(connection: duckdb.DuckDBPyConnection) -> Summary:
             if means.photos[i]:
                 explainers[name][measure] = _estimate(means, i)
 
-    whole = connection.execute("from measure_sums order by photo_id, explainer").df()
-    specific = connection.execute("from specificity_sums order by photo_id, explainer").df()
-    for sums_, measures in ((whole, _WHOLE), (specific, _SPECIFIC)):
-        for measure, (bounds, over) in measures.items():
-            means = clustered_means(*(_photos_by(sums_, c, names) for c in (measure, over)), bounds=bounds)
-            for i, name in enumerate(names):
-                if len(sums_) and means.photos[i]:
-                    explainers[name][measure] = _estimate(means, i)
     baselines = [name for (name,) in connection.execute("select name from explainers where baseline").fetchall()]
     means_of = {name: explainers[name]["mean_jaccard"].mean for name in baselines if "mean_jaccard" in explainers[name]}
     best = max(means_of, key=means_of.__getitem__, default="")
@@ -132,6 +123,20 @@ def summarise(connection: duckdb.DuckDBPyConnection) -> Summary:
         _against(connection, best) if best not in ("", "random") else (),
         _differences([(names[a], names[b]) for a, b in pairs], "mean_rank_jaccard", apart),
     )
+
+
+def beyond_counts(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, Estimate]]:
+    """Measures of whole rankings, by explainer; `restored` is the share of attacks that P_1 undoes."""
+    names = [name for (name,) in connection.execute("select name from explainers order by position").fetchall()]
+    found: dict[str, dict[str, Estimate]] = {name: {} for name in names}
+    for view, measures in (("measure_sums", _WHOLE), ("specificity_sums", _SPECIFIC)):
+        sums = connection.execute(f"from {view} order by photo_id, explainer").df()
+        for measure, (bounds, over) in measures.items() if len(sums) else ():
+            means = clustered_means(*(_photos_by(sums, c, names) for c in (measure, over)), bounds=bounds)
+            for i, name in enumerate(names):
+                if means.photos[i]:
+                    found[name][measure] = _estimate(means, i)
+    return found
 
 
 def _paper(connection: duckdb.DuckDBPyConnection, names: list[str]) -> dict[str, dict[str, Estimate]]:
