@@ -46,7 +46,7 @@ def test_what_knows_no_class_is_not_specific_to_one(store: Store) -> None:
     alike = select(
         store,
         """select c.correlation, c.jaccard - s.mean_jaccard
-           from controls c join case_scores s using (case_id, explainer)
+           from control_scores c join case_scores s using (case_id, explainer)
            where control = 'class' and explainer = 'eigen_cam'""",
     )
     assert alike
@@ -141,5 +141,5 @@ def test_a_case_that_lime_cannot_size_is_left_out_whole(tmp_path: Path, monkeypa
     nowhere = Superpixels(np.zeros((tiny.SIZE, tiny.SIZE), np.int64), [7], {}, np.ones(1))
     monkeypatch.setitem(EXPLAINERS, "lime", Explainer("lime", lambda task: nowhere))
     store = tiny.published(tmp_path, 3, explainers=("lime", "lime@smooth", "saliency"))
-    assert select(store, "from explanations") == select(store, "from scores") == []
+    assert select(store, "from explanations") == select(store, "from case_methods") == []
     assert select(store, "select distinct explainer from failures where stage = 'explain'") == [("lime",)]

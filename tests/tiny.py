@@ -15,6 +15,7 @@ from compute.explainers import Task
 from compute.inputs.source import Source, from_array
 from compute.networks.classifier import Classifier
 from compute.store.opening import Store
+from compute.store.schema import DERIVED, TABLES
 from compute.sweep.config import Config
 from compute.sweep.sweep import run_sweep
 
@@ -109,7 +110,7 @@ def rows(store: Store, table: str) -> list[tuple[Any, ...]]:
 
 def facts(store: Store) -> dict[str, list[tuple[Any, ...]]]:
     """Everything in a store that must follow from its configuration."""
-    return {t: rows(store, t) for t in ("photos", "attempts", "explanations", "scores", "images", "failures")}
+    return {t: rows(store, t) for t in (*TABLES, *DERIVED)}
 
 
 def task(image: int = 3, target: int = TARGET, seed: int = 0, of: Classifier | None = None, **more: Any) -> Task:
@@ -121,7 +122,14 @@ def task(image: int = 3, target: int = TARGET, seed: int = 0, of: Classifier | N
         found: Tensor = known.network(batch).softmax(dim=1)
         return found
 
-    return Task(network=known.network, rgb=rgb, target=target, seed=seed, probabilities=probabilities, **more)
+    told: dict[str, Any] = {
+        "network": known.network,
+        "rgb": rgb,
+        "target": target,
+        "seed": seed,
+        "probabilities": probabilities,
+    }
+    return Task(**told, **{"region": np.tri(known.size, dtype=bool), **more})
 
 
 def in_fresh_process(code: str) -> None:

@@ -25,6 +25,7 @@ from compute.inputs.source import Source
 from compute.networks import classifiers, engine
 from compute.networks.classifier import Classifier
 from compute.networks.engine import Engine, Probabilities
+from compute.scoring.presentations import methods
 from compute.sweep.config import Config
 from compute.sweep.sweep import attack_of, passes_of
 
@@ -127,7 +128,7 @@ def _warm_up(classifier: Classifier, config: Config, photos_: int) -> tuple[Conf
     """The resolved configuration and its passes, and the seconds until the first of them was done."""
     started = time.perf_counter()
     asked = Engine(config.engine, config.precision, config.batch)
-    chosen, probabilities = engine.ready(classifier, asked, passes=passes_of(config, photos_))
+    chosen, probabilities = engine.ready(classifier, asked, passes=passes_of(config, methods(["lime"]), photos_))
     probabilities(classifier.example())
     wait(classifier.device)
     return config.but(engine=chosen.name, batch=chosen.batch), probabilities, time.perf_counter() - started

@@ -113,6 +113,9 @@ class Config(BaseModel):
     time_limit: float = _option(
         0.0, "Seconds after which an explainer of your own has failed on a case; 0 is none.", EXPLAIN, ge=0, le=1e6
     )
+    seeds: int = _option(
+        1, "Seeds by which explainers that draw are asked; the spread over them is reported.", EXPLAIN, ge=1, le=99
+    )
     seed: int = _option(0, "Seed of all randomness.", RUN, ge=0, le=2**32 - 1)
     batch: int = _option(0, "Images per pass; 0 chooses by the kind of device.", RUN, ge=0, le=65_536)
     group: int = _option(

@@ -77,14 +77,13 @@ def publish(root: str | Path) -> Store:
     parts = Parts(Path(root))
     if not parts.published():
         run = parts.run()
-        names = [
-            name
+        grouped = [
+            [attack_part(i), *map(explain_part, group)]
             for i, group in enumerate(groups(run["photos"], run["config"]["group"]))
-            for name in (attack_part(i), *map(explain_part, group))
         ]
         created = datetime.now(UTC).isoformat(timespec="seconds")
         try:
-            parts.publish(names, {"schema_version": SCHEMA_VERSION, "created": created, **run})
+            parts.publish(grouped, {"schema_version": SCHEMA_VERSION, "created": created, **run})
         except InputError:
             if not parts.published():  # else another process was faster, with the same parts
                 raise

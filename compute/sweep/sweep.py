@@ -20,7 +20,7 @@ from compute.inputs.source import Source, unique
 from compute.networks import classifiers, engine
 from compute.networks.classifier import Classifier
 from compute.networks.engine import Engine
-from compute.scoring.presentations import methods
+from compute.scoring.presentations import Method, methods
 from compute.store.opening import Store
 from compute.store.part import Rows
 from compute.store.parts import Parts
@@ -88,11 +88,11 @@ def open_sweep(
     asked = Engine(config.engine, config.precision, config.batch)
     if config.engine == "auto" and parts.begun():  # goes on with the engine that it began with
         asked = Engine(parts.run()["config"].get("engine", "auto"), config.precision, config.batch)
-    probabilities = None
+    probabilities, passes = None, passes_of(config, asked_for, len(by_id))
     if parts.published():
-        chosen = asked.resolved(device.type, passes=passes_of(config, len(by_id)))
+        chosen = asked.resolved(device.type, passes=passes)
     else:
-        chosen, probabilities = engine.ready(classifier, asked, passes=passes_of(config, len(by_id)))
+        chosen, probabilities = engine.ready(classifier, asked, passes=passes)
     config = config.but(engine=chosen.name, batch=chosen.batch, group=config.group or GROUP[device.type])
     parts.begin(
         record(
@@ -115,21 +115,22 @@ def open_sweep(
     )
     segmentation = Segmentation(config.scale, config.sigma, config.min_size)
     attacking = Attacking(classifier, segmentation, config.regions, attack_of(config, target), chosen.batch, turns)
-    passes = probabilities and turns.stoppable(probabilities)
     explaining: Explaining | None = None
-    if passes is not None:
+    if probabilities is not None:
+        stoppable = turns.stoppable(probabilities)
         outside = any(m.explainer.outside for m in asked_for)
         asking = Asking(
             network=classifier.network,
-            probabilities=passes,
+            probabilities=stoppable,
             batch=chosen.batch,
             lime_samples=config.lime_samples,
             seed=config.seed,
             turns=turns,
-            guard=Guard(classifier.network, classifier.example(), passes) if outside else None,
+            guard=Guard(classifier.network, classifier.example(), stoppable) if outside else None,
             time_limit=config.time_limit,
         )
-        explaining = Explaining(asked_for, asking, config.smooth, config.causal == "all", CONTROLS[config.controls])
+        checked, controls = config.causal == "all", CONTROLS[config.controls]
+        explaining = Explaining(asked_for, asking, config.smooth, checked, controls, config.seeds - 1)
     return Sweep(by_id, tuple(passed), config.group, parts, turns, attacking, explaining)
 
 
@@ -138,9 +139,10 @@ def attack_of(config: Config, target: int) -> BIM:
     return BIM(target=target, **{f.name: getattr(config, f.name) for f in fields(BIM) if f.name != "target"})
 
 
-def passes_of(config: Config, photos: int) -> int:
-    """Passes without gradients that a configuration takes at most: LIME's."""
-    return photos * config.regions * config.lime_samples * ("lime" in config.explainers)
+def passes_of(config: Config, asked: Sequence[Method], photos: int) -> int:
+    """Passes without gradients that a configuration takes about, at most: those of explainers by samples."""
+    sampling = {m.explainer.name for m in asked if m.explainer.samples}
+    return photos * config.regions * config.lime_samples * len(sampling) * config.seeds
 
 
 def run_sweep(
@@ -259,7 +261,7 @@ def _cases(opened: Sweep, index: int) -> Iterator[Case]:
 
 def _together(explained: Sequence[Explained]) -> tuple[Rows, dict[str, float]]:
     """The rows and seconds of a photo's cases."""
-    tables = ("explanations", "scores", "controls", "images", "failures")
+    tables = ("explanations", "controls", "repeats", "images", "failures")
     seconds: dict[str, float] = {}
     for one in explained:
         for stage, value in one.seconds.items():
