@@ -26,7 +26,8 @@ def connection(scores: pd.DataFrame, explainers: tuple[str, ...] = tuple(HITS)) 
     found.execute("create table explainers as select name, p as position, baseline from names")
     found.execute(
         """create table photos as select distinct photo_id, photo_id as name, 0 as clean_index, '' as clean_class,
-             1.0 as clean_confidence, 10 as size, false as hand_drawn from scores"""
+             0 as target_index, '' as target_class, 1.0 as clean_confidence, 10 as size,
+             false as hand_drawn from scores"""
     )
     found.execute(
         """create table attempts as select distinct case_id, photo_id, 10 as region_pixels, 100 as n_pixels,
