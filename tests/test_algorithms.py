@@ -9,6 +9,7 @@ from test_attack import jobs
 from torch import Tensor
 
 from compute.attacks import Attempt, Job, Settings, attack
+from compute.attacks.base import norm
 from compute.errors import InputError
 from compute.networks.classifier import Classifier
 from compute.networks.threads import padded
@@ -79,6 +80,21 @@ def test_smallest_tells_all_steps_that_it_took(classifier: Classifier) -> None:
     plain, least = (by_case(classifier, given, algorithm=name) for name in ("bim", "smallest"))
     assert all(least[case].iterations >= attempt.iterations for case, attempt in plain.items())
     assert any(least[case].iterations > attempt.iterations for case, attempt in plain.items() if attempt.success)
+
+
+@pytest.mark.parametrize("order", [1, 2])
+def test_norms_are_the_same_bits_in_every_batch_on_any_number_of_threads(order: int) -> None:
+    made = torch.randn((5, 3, 224, 224), generator=torch.Generator().manual_seed(0))
+    before, found = torch.get_num_threads(), []
+    try:
+        for threads in (1, 2, 4):
+            torch.set_num_threads(threads)
+            for some in (made, made.contiguous(memory_format=torch.channels_last), *made.split(1), *made.split(2)):
+                found.append(norm(some, order).flatten())
+    finally:
+        torch.set_num_threads(before)
+    assert len(set(torch.cat(found).tolist())) == 5
+    assert found[0].tolist() == pytest.approx(made.double().flatten(1).norm(order, dim=1).tolist())
 
 
 def test_an_unknown_algorithm_is_an_error() -> None:

@@ -21,8 +21,8 @@ SHARE = 0.1
 def smallest(batch: Batch, gradient: Tensor, step: int) -> Batch:
     """A step of BIM before the first success, and of DDN after it."""
     before = bim(batch, gradient, step).x
-    began = batch.found & (batch.memory == 0).all(dim=(1, 2, 3), keepdim=True)
-    change = torch.where(began, batch.x.float() - batch.photo, batch.memory)
+    begins = (batch.memory == 0).all(dim=(1, 2, 3), keepdim=True)
+    change = torch.where(begins, batch.x.float() - batch.photo, batch.memory)
     size = norm(change, 2)
     inside = gradient * (batch.lowest < batch.highest)
     change = change + inside * (SHARE * size / norm(inside, 2))
