@@ -13,7 +13,7 @@ from compute.attacks.bim import bim
 
 GAMMA = 0.05
 """By how much the norm is changed (the paper's)."""
-SHARE = 0.1
+SHARE = 0.3
 """Length of a step along the gradient, of the norm."""
 
 
