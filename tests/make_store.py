@@ -117,7 +117,7 @@ def _template(rng: np.random.Generator, size: int, explainers: tuple[str, ...]) 
     photo = {
         "source": "made", "licence": "CC0-1.0", "sha256": "0" * 64, "original_width": 640, "original_height": 480,
         "size": size, "segments": 14, "hand_drawn": False, "clean_index": 100 + index, "clean_class": CLASSES[index],
-        "clean_confidence": float(rng.uniform(0.2, 0.99)),
+        "clean_confidence": float(rng.uniform(0.2, 0.99)), "target_index": TARGET[0], "target_class": TARGET[1],
     }  # fmt: skip
     attempts, explained = [], []
     for rank, segment in enumerate(np.argsort(-sizes)[:REGIONS], start=1):
@@ -216,9 +216,9 @@ def _failure() -> dict[str, Any]:
 def _manifest(out: Path, photos: int, size: int, seed: int, explainers: tuple[str, ...]) -> dict[str, Any]:
     config = {
         "classifier": "made", "target": TARGET[1], "explainers": list(explainers), "regions": REGIONS, "scale": 100.0,
-        "sigma": 0.8, "min_size": 100, "step": 4, "iterations": 150, "patience": 20, "progress": 0.1, "budget": 255,
-        "confidence": 0.0, "lime_samples": 1000, "seed": seed, "batch": 16, "group": 4, "engine": "eager",
-        "precision": "float32", "weights_sha256": "0" * 64,
+        "sigma": 0.8, "min_size": 100, "algorithm": "bim", "step": 4, "iterations": 150, "patience": 20,
+        "progress": 0.1, "budget": 255, "confidence": 0.0, "lime_samples": 1000, "seed": seed, "batch": 16, "group": 4,
+        "engine": "eager", "precision": "float32", "weights_sha256": "0" * 64,
     }  # fmt: skip
     return {
         "schema_version": SCHEMA_VERSION,

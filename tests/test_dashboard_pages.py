@@ -69,6 +69,18 @@ def test_pages_open(made: Path, page: str) -> None:
     assert not app.error and app.title
 
 
+def test_pages_of_targets_of_their_own(store: Path) -> None:
+    photos = pd.read_parquet(store / "photos.parquet")
+    rewrite(store, "photos", photos.assign(target_class="tarantula"))
+    manifest = json.loads((store / "manifest.json").read_text())
+    manifest["target"] = {"index": None, "name": "random"}
+    (store / "manifest.json").write_text(json.dumps(manifest))
+    assert "saw a class drawn for that photo" in said(visit(store.parent, "overview"))
+    assert "tarantula" in said(visit(store.parent, "attacks"))
+    values = [str(v) for frame in visit(store.parent, "run").dataframe for v in frame.value.to_numpy().ravel()]
+    assert "random, one for each photo" in values
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_pages_of_a_store_without_cases(store: Path, page: str) -> None:
     without_rows(store, "repeats", "controls", "explanations", keep=lambda f: f.iloc[:0])

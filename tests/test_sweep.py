@@ -22,7 +22,7 @@ from PIL import Image
 from torch import nn
 
 from compute import open_store
-from compute.attacks.bim import Attempt
+from compute.attacks import Attempt
 from compute.errors import InputError, Notice
 from compute.explainers import EXPLAINERS, Explainer, Superpixels, Task
 from compute.networks import classifiers, engine
@@ -339,6 +339,7 @@ def test_fewer_regions_than_asked_for_are_all_attacked(tmp_path: Path) -> None:
         ({"target": "wolf spidre"}, "did you mean 'wolf spider'"),
         ({"target": "6"}, "tiny has the classes 0 to 5"),
         ({"explainers": ("lime", "nothing")}, "--explainers nothing: unknown"),
+        ({"algorithm": "fgsm"}, "--algorithm fgsm: unknown; known are bim, momentum, smallest"),
         ({"device": "tpu"}, "--device tpu"),
     ],
 )

@@ -35,7 +35,8 @@ class _Classifier(_Record):
 
 
 class _Target(_Record):
-    index: Count
+    index: Count | None
+    """None where each photo has a target of its own."""
     name: Text
 
 

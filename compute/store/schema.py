@@ -70,6 +70,8 @@ TABLES: dict[str, pa.Schema] = {
             _field("clean_index", _INT, "class of the unmodified crop: index"),
             _field("clean_class", _TEXT, "class of the unmodified crop: name"),
             _field("clean_confidence", _REAL, "its softmax probability, 0..1"),
+            _field("target_index", _INT, "class that its attacks aim at: index"),
+            _field("target_class", _TEXT, "class that its attacks aim at: name"),
         ]
     ),
     "attempts": pa.schema(
@@ -84,7 +86,7 @@ TABLES: dict[str, pa.Schema] = {
             _field(
                 "outcome", _TEXT, "success, stalled (no progress for `patience` iterations) or exhausted (`iterations`)"
             ),
-            _field("iterations", _INT, "BIM steps taken"),
+            _field("iterations", _INT, "steps taken"),
             _field("linf", _SMALL, "largest change of a channel, in 1/255"),
             _field("l2", _REAL, "Euclidean norm of the change, channels in 0..1"),
             _field("clean_target_confidence", _REAL, "softmax probability of the target before the attack, 0..1"),

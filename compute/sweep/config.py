@@ -35,9 +35,12 @@ ATTACKS: dict[str, dict[str, Any]] = {
     "confident": {"step": 2, "iterations": 400, "budget": 255, "confidence": 0.9},
     "authors": {"step": 1, "iterations": 1000, "patience": 1000, "budget": 255, "confidence": 0.99},
     "stealthy": {"step": 1, "iterations": 400, "budget": 16, "confidence": 0.0},
+    "momentum": {"algorithm": "momentum", "step": 2, "iterations": 400, "budget": 255, "confidence": 0.9},
+    "smallest": {"algorithm": "smallest", "step": 2, "iterations": 400, "budget": 255, "confidence": 0.9},
 }
 """`argmax` stops when the target wins, `confident` when its probability is 0.9. `authors` is what the paper's first
-author published for a sister paper (arXiv 1902.09286); `stealthy` changes no channel by more than 16/255."""
+author published for a sister paper (arXiv 1902.09286); `stealthy` changes no channel by more than 16/255; `momentum`
+and `smallest` are `confident` by another algorithm."""
 
 INPUT, ATTACK, EXPLAIN, RUN = "What is attacked", "How it is attacked", "How it is explained", "How it runs"
 """Panels of the command's help."""
@@ -80,9 +83,10 @@ class Config(BaseModel):
     scale: float = _option(100.0, "Felzenszwalb's scale: larger gives larger segments.", INPUT, ge=0, le=1e6)
     sigma: float = _option(0.8, "Width of Felzenszwalb's smoothing, pixels.", INPUT, ge=0, le=100)
     min_size: int = _option(100, "Felzenszwalb's smallest segment, pixels.", INPUT, ge=1, le=1_000_000)
-    target: Text = _option("wolf spider", "Class to aim at, by name or index.", ATTACK)
-    step: int = _option(4, "BIM step in 1/255: every iterate is an 8-bit image.", ATTACK, ge=1, le=255)
-    iterations: int = _option(150, "BIM steps after which an attempt is given up.", ATTACK, ge=1, le=100_000)
+    target: Text = _option("wolf spider", "Class to aim at, by name or index; random draws one for each photo.", ATTACK)
+    algorithm: Text = _option("bim", "How an attack moves on; `wolfspider list` names them.", ATTACK)
+    step: int = _option(4, "Step in 1/255: every iterate is an 8-bit image.", ATTACK, ge=1, le=255)
+    iterations: int = _option(150, "Steps after which an attempt is given up.", ATTACK, ge=1, le=100_000)
     patience: int = _option(
         20,
         "Steps within which the target's log-probability must rise, or the attempt is given up.",

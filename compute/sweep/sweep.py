@@ -6,12 +6,13 @@ are parts: finished ones are found again by an interrupted, resumed or sharded s
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 
 import torch
 
-from compute.attacks.bim import BIM
+from compute.attacks import Settings
 from compute.errors import InputError
 from compute.explainers.guard import Guard
 from compute.inputs import photos
@@ -26,7 +27,7 @@ from compute.store.part import Rows
 from compute.store.parts import Parts
 from compute.store.png import from_png
 from compute.sweep.asking import Asking, Case, Prepare, Prepared
-from compute.sweep.attacking import Attacking
+from compute.sweep.attacking import RANDOM, Attacking, aimed_at
 from compute.sweep.config import Config
 from compute.sweep.controlling import CONTROLS
 from compute.sweep.explaining import Explained, Explaining
@@ -84,7 +85,8 @@ def open_sweep(
     by_id = {source.photo_id: source for source in found}
     if classifier is None:
         classifier = classifiers.load(config.classifier, weights=config.weights, device=device)
-    target = classifier.index_of(config.target)
+    target = None if config.target == RANDOM else classifier.index_of(config.target)
+    settings = attack_of(config)
     asked = Engine(config.engine, config.precision, config.batch)
     if config.engine == "auto" and parts.begun():  # goes on with the engine that it began with
         asked = Engine(parts.run()["config"].get("engine", "auto"), config.precision, config.batch)
@@ -104,7 +106,7 @@ def open_sweep(
                 "classes": len(classifier.classes),
                 "weights_sha256": classifier.weights_sha256,
             },
-            target={"index": target, "name": classifier.classes[target]},
+            target={"index": target, "name": RANDOM if target is None else classifier.classes[target]},
             explainers=[m.record() for m in asked_for],
             device={
                 "kind": device.type,
@@ -114,7 +116,8 @@ def open_sweep(
         )
     )
     segmentation = Segmentation(config.scale, config.sigma, config.min_size)
-    attacking = Attacking(classifier, segmentation, config.regions, attack_of(config, target), chosen.batch, turns)
+    target_of = partial(aimed_at, target, config.seed, len(classifier.classes))
+    attacking = Attacking(classifier, segmentation, config.regions, target_of, settings, chosen.batch, turns)
     explaining: Explaining | None = None
     if probabilities is not None:
         stoppable = turns.stoppable(probabilities)
@@ -134,9 +137,9 @@ def open_sweep(
     return Sweep(by_id, tuple(passed), config.group, parts, turns, attacking, explaining)
 
 
-def attack_of(config: Config, target: int) -> BIM:
-    """The settings of a configuration's attack on a class."""
-    return BIM(target=target, **{f.name: getattr(config, f.name) for f in fields(BIM) if f.name != "target"})
+def attack_of(config: Config) -> Settings:
+    """The settings of a configuration's attack."""
+    return Settings(**{f.name: getattr(config, f.name) for f in fields(Settings)})
 
 
 def passes_of(config: Config, asked: Sequence[Method], photos: int) -> int:
@@ -249,14 +252,14 @@ def _cases(opened: Sweep, index: int) -> Iterator[Case]:
     """The successful attempts of a group, from its part, sorted by case."""
     name = attack_part(index)
     images = {(row["owner"], row["kind"]): row["png"] for row in opened.parts.read(name, "images")}
-    own = {row["photo_id"]: row["clean_index"] for row in opened.parts.read(name, "photos")}
+    classes = {p["photo_id"]: (p["target_index"], p["clean_index"]) for p in opened.parts.read(name, "photos")}
     for row in opened.parts.read(name, "attempts"):
         if row["success"]:
             region = from_png(images[row["photo_id"], "segments"]) == row["segment"]
             rgb = from_png(images[row["case_id"], "adversarial"])
             photo = from_png(images[row["photo_id"], "photo"])
-            target = opened.attacking.settings.target
-            yield Case(row["case_id"], row["photo_id"], rgb, region, target, photo, own[row["photo_id"]])
+            target, own = classes[row["photo_id"]]
+            yield Case(row["case_id"], row["photo_id"], rgb, region, target, photo, own)
 
 
 def _together(explained: Sequence[Explained]) -> tuple[Rows, dict[str, float]]:
