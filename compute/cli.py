@@ -50,7 +50,9 @@ def sweep(
     ] = None,
     attack: Annotated[
         str | None,
-        typer.Option(help=f"Settings of the attack: {', '.join(ATTACKS)} (default: argmax).", rich_help_panel=ATTACK),
+        typer.Option(
+            help=f"Settings of the attack: {', '.join(ATTACKS)} (default: confident).", rich_help_panel=ATTACK
+        ),
     ] = None,
     config: Annotated[
         Path | None,

@@ -580,3 +580,13 @@ def test_work_ahead_keeps_its_order_and_its_depth() -> None:
         for i, result in enumerate(ahead(lambda x: x * x, items(), pool, depth=4)):
             assert result == i * i
             assert len(taken) <= i + 4
+
+
+@pytest.mark.parametrize(
+    ("keep", "kinds"),
+    [("images", {"photo", "adversarial", "segments", "entry"}), ("entries", {"segments", "entry"}), ("none", set())],
+)
+def test_a_store_keeps_the_images_that_were_asked_for(tmp_path: Path, keep: str, kinds: set[str]) -> None:
+    store = tiny.published(tmp_path, 2, explainers=("saliency", "random"), keep=keep)
+    assert {kind.partition(":")[0] for (kind,) in select(store, "select distinct kind from images")} == kinds
+    assert select(store, "from explanations")

@@ -16,7 +16,7 @@ from compute.inputs.source import Source, from_array
 from compute.networks.classifier import Classifier
 from compute.store.opening import Store
 from compute.store.schema import DERIVED, TABLES
-from compute.sweep.config import Config
+from compute.sweep.config import ATTACKS, Config
 from compute.sweep.sweep import run_sweep
 
 torch.set_num_threads(1)  # passes of the tiny network are too small to share
@@ -86,6 +86,7 @@ def sources(count: int) -> list[Source]:
 def config(out: Path, **options: Any) -> Config:
     """A configuration of seconds."""
     small: dict[str, Any] = {"regions": 3, "lime_samples": 40, "min_size": 40, "group": 2, "device": "cpu"}
+    small |= ATTACKS["argmax"]
     return Config(out=str(out), **{**small, **options})
 
 

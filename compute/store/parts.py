@@ -13,7 +13,7 @@ import shutil
 import uuid
 import warnings
 import weakref
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -105,12 +105,18 @@ class Parts:
         """
         return list(part.table(self.folder / name, table).to_pylist())
 
-    def publish(self, groups: Sequence[Sequence[str]], manifest: Mapping[str, Any]) -> dict[str, Any]:
+    def publish(
+        self,
+        groups: Sequence[Sequence[str]],
+        manifest: Mapping[str, Any],
+        kept: Callable[[pa.Table], pa.Table] = lambda images: images,
+    ) -> dict[str, Any]:
         """Join parts, in the order given, into the published tables, and derive others; then write the manifest.
 
         Args:
             groups: names of parts; a group holds whole photos.
             manifest: the record, but for what is known only now.
+            kept: of some rows of `images`, those that are published.
 
         Memory holds a few groups at a time. Raises InputError if parts are missing or damaged.
         """
@@ -130,9 +136,8 @@ class Parts:
             folders = [[self.folder / name for name in group] for group in groups]
             tables: dict[str, Any] = {}
             for table in TABLES:
-                tables |= self._publish(
-                    [table], ({table: rows} for rows in _batches(table, chain.from_iterable(folders)))
-                )
+                rows = _batches(table, chain.from_iterable(folders))
+                tables |= self._publish([table], ({table: kept(r) if table == "images" else r} for r in rows))
             explained = pq.read_table(self.root / "explanations.parquet", columns=["explainer"])["explainer"]
             ranked = taking_part(manifest["explainers"], explained)
             tables |= self._publish(list(DERIVED), _derived(folders, ranked))
