@@ -139,6 +139,31 @@ def beyond_counts(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, 
     return found
 
 
+@dataclass(frozen=True)
+class Spread:
+    """How much a method's scores depend on the seed.
+
+    Attributes:
+        seeds: by which it was asked.
+        cases: that all of them have.
+        sd: standard deviation over seeds of the mean Jaccard index.
+        case_sd: that of a case's mean Jaccard index (root mean square over cases).
+        overlap5: share of the best five superpixels that two seeds have in common; None for maps of pixels.
+    """
+
+    seeds: int
+    cases: int
+    sd: float
+    case_sd: float
+    overlap5: float | None
+
+
+def spread_over_seeds(connection: duckdb.DuckDBPyConnection) -> dict[str, Spread]:
+    """By method, of those that draw; empty where a sweep had a single seed."""
+    query = "select explainer, seeds, cases, sd, case_sd, overlap5 from seed_spread order by explainer"
+    return {name: Spread(*found) for name, *found in connection.execute(query).fetchall()}
+
+
 def _paper(connection: duckdb.DuckDBPyConnection, names: list[str]) -> dict[str, dict[str, Estimate]]:
     sums = connection.execute("from paper_sums order by photo_id, explainer").df()
     found: dict[str, dict[str, Estimate]] = {name: {} for name in names if name in set(sums["explainer"])}
