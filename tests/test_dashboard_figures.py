@@ -24,17 +24,18 @@ from dashboard.figures import explainers as figures_explainers
 from dashboard.figures import overview as figures
 from dashboard.widgets import answers, tables
 
+NAMES = ("saliency", "guided_backprop", "lime", "random")
 FIGURES = [
-    (figures.likeness_curves, (False,)),
-    (figures.likeness_curves, (True,)),
+    (figures.likeness_curves, (False, NAMES)),
+    (figures.likeness_curves, (True, NAMES)),
     *(
-        (figures_explainers.distributions, (m, n))
+        (figures_explainers.distributions, (m, n, NAMES))
         for m, n in (("jaccard", "best"), ("hamming", "mean"), ("jaccard", "5"))
     ),
-    *((figures_explainers.win_matrix, (m, n)) for m, n in (("jaccard", "best"), ("hamming", "3"))),
-    *((figures_explainers.band_curves, (m, n)) for m, n in (("jaccard", "mean"), ("hamming", "12"))),
-    *((figures_explainers.rank_shares, (m,)) for m in ("jaccard", "hamming")),
-    *((figures_explainers.group_dots, (by, "easiest", "jaccard", "best")) for by in ("photo", "clean")),
+    *((figures_explainers.win_matrix, (m, n, NAMES)) for m, n in (("jaccard", "best"), ("hamming", "3"))),
+    *((figures_explainers.band_curves, (m, n, NAMES)) for m, n in (("jaccard", "mean"), ("hamming", "12"))),
+    *((figures_explainers.rank_shares, (m, NAMES)) for m in ("jaccard", "hamming")),
+    *((figures_explainers.group_dots, (by, "easiest", "jaccard", "best", NAMES)) for by in ("photo", "clean")),
     (figures_attacks.by_size, ()),
 ]
 

@@ -1,11 +1,12 @@
 """A figure of a page as a paper takes it: SVG, PDF or PNG, on white, as wide as a column of a journal.
 
-Plotly draws in a browser alone, and its own exporter (Kaleido) needs Chrome. Matplotlib comes from the package index, is
-here already (LIME needs it), and writes all three: text becomes paths in SVG and an embedded font in PDF.
+Plotly draws in a browser alone, and its own exporter (Kaleido) needs Chrome. Matplotlib comes from the package index
+(LIME needs it anyway) and writes all three: text becomes paths in SVG, and an embedded font in PDF.
 """
 
 import html
 import io
+import math
 import re
 from typing import Any
 
@@ -115,10 +116,10 @@ def _scatter(panel: Axes, trace: go.Scatter) -> None:
         panel.fill(x, y, color=_colour(trace.fillcolor), linewidth=0)
         return
     colour = trace.marker.color or trace.line.color
-    for error, name in ((trace.error_x, "xerr"), (trace.error_y, "yerr")):
-        if error.array is not None:
-            ends = [list(error.arrayminus), list(error.array)]
-            panel.errorbar(x, y, **{name: ends}, fmt="none", ecolor=_colour(error.color or colour), elinewidth=0.8)
+    ends = [e.array is not None and [list(e.arrayminus), list(e.array)] for e in (trace.error_x, trace.error_y)]
+    if any(ends):
+        shade = _colour(trace.error_x.color or trace.error_y.color or colour)
+        panel.errorbar(x, y, xerr=ends[0] or None, yerr=ends[1] or None, fmt="none", ecolor=shade, elinewidth=0.8)
     if "lines" in mode:
         marker = "o" if "markers" in mode else None
         panel.plot(x, y, color=_colour(trace.line.color), marker=marker, markersize=2.2, label=label)
@@ -155,7 +156,7 @@ def _bar(panel: Axes, trace: go.Bar) -> None:
 def _heatmap(panel: Axes, trace: go.Heatmap) -> None:
     scale = LinearSegmentedColormap.from_list("", [(at, _colour(colour)) for at, colour in trace.colorscale])
     values = [[float("nan") if v is None else float(v) for v in row] for row in trace.z]
-    known = [abs(v) for row in values for v in row if v == v] or [1.0]
+    known = [abs(v) for row in values for v in row if not math.isnan(v)] or [1.0]
     low, high = (-max(known), max(known)) if trace.zmid is not None else (trace.zmin, trace.zmax)
     mesh = panel.imshow(values, cmap=scale, vmin=low, vmax=high, aspect="auto", interpolation="none")
     panel.grid(visible=False)

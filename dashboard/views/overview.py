@@ -10,8 +10,8 @@ from dashboard.figures import board as board_figures
 from dashboard.figures import clicks
 from dashboard.figures import overview as figures
 from dashboard.text import markdown
-from dashboard.theme import BOARD, MEASURES, N_HELP, explainer_name
-from dashboard.widgets import answers, compare, tables, trouble
+from dashboard.theme import BOARD, MEASURES, N_HELP
+from dashboard.widgets import answers, compare, methods, tables, trouble
 from dashboard.widgets.answers import of_the_paper
 
 AXES = {"n": "n", "pixels": "share of pixels"}
@@ -133,20 +133,7 @@ axis = st.segmented_control(
     help=N_HELP,
     **urls.bound("axis", list(AXES), "n"),
 )
-drawn = board.explainers
-if many:
-    measures = boards.cached(queries.measures_of_all, board)
-    ranked, others = (
-        board_figures.in_order(measures, [n for n in board.explainers if (n in board.ranked) == side], "mean_jaccard")
-        for side in (True, False)
-    )
-    drawn = st.multiselect(
-        "Methods to draw",
-        board.explainers,
-        default=[*(ranked if shown == "all" else summary.paper)][:CURVES] + others[:1],
-        format_func=lambda name: markdown(explainer_name(name)),
-    )
-clicks.chart(figures.likeness_curves, board, axis == "pixels", tuple(drawn))
+clicks.chart(figures.likeness_curves, board, axis == "pixels", methods.chosen(board))
 st.caption(
     "Bands: 95 % over photos. Click a point to see its cases. "
     + " ".join(f"{m.name}: {m.formula}." for m in MEASURES.values())
