@@ -63,7 +63,7 @@ def test_specificity_and_cost_have_a_dot_a_method(board: boards.Board) -> None:
 
 def test_names_stand_apart() -> None:
     x, y = pd.Series({"a": 0.0, "b": 0.01, "c": 1.0}), pd.Series({"a": 0.5, "b": 0.51, "c": 0.5})
-    assert figures.labelled(x, y) == ["c", "b"]
+    assert figures.labelled(x, y) == ["c", "a"]  # b's name would cross a's dot
     assert figures.labelled(x[:0], y[:0]) == []
 
 

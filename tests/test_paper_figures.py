@@ -23,7 +23,7 @@ CHARTS: list[tuple[Callable[..., go.Figure], tuple[Any, ...]]] = [
     (of_the_board.cost, ()),
     (of_the_board.pairs, ()),
     (overview.likeness_curves, (False, NAMES)),
-    (overview.rank_plot, ()),
+    (overview.rank_plot, (True,)),
     (explainers.distributions, ("jaccard", "mean", NAMES)),
     (explainers.win_matrix, ("jaccard", "mean", NAMES)),
     (explainers.band_curves, ("jaccard", "mean", NAMES)),

@@ -12,7 +12,7 @@ from dashboard.data.selection import Selection
 from dashboard.figures.clicks import target
 from dashboard.figures.overview import SIZE_TITLE, finish, label, line_up, records
 from dashboard.text import plotly
-from dashboard.theme import MEASURES, colours, fade
+from dashboard.theme import ACCENT, MEASURES, colours, fade
 
 BAND_COLUMNS = {
     "region_share": ("Attacked region, % of the image", 100, ("min_share", "max_share")),
@@ -64,10 +64,10 @@ def win_matrix(board: Board, measure: str, n: str, explainers: tuple[str, ...]) 
     figure = go.Figure(
         go.Heatmap(
             z=share.to_numpy(float) * 100, x=places, y=places, zmin=0, zmax=100,
-            xgap=3, ygap=3, hoverinfo="skip", colorscale=[[0, "#E4E0F7"], [1, "#4B3BB0"]], showscale=False,
+            xgap=3, ygap=3, hoverinfo="skip", colorscale=[[0, fade(ACCENT, 0.05)], [1, ACCENT]], showscale=False,
         )
     )  # fmt: skip
-    for dark, ink in ((False, "#1D1D26"), (True, "#FFFFFF")):
+    for dark, ink in ((False, None), (True, "#FFFFFF")):
         cells = records(
             found[(found["wins"] / found["cases"] > 0.6) == dark], "winner", "loser", "wins", "ties", "cases"
         )

@@ -1,8 +1,11 @@
 """Overview: who wins, by how much, and how sure that is."""
 
+from collections.abc import Callable
+from functools import partial
+
 import streamlit as st
 
-from compute.scoring.report import PAPER, paper_ranks
+from compute.scoring.report import PAPER, Report, board_as_csv, board_as_latex, paper_ranks, report
 from compute.scoring.words import counted, few_photos
 from dashboard import urls
 from dashboard.data import boards, queries
@@ -20,6 +23,12 @@ SHOWN = {"all": "All", "paper": "The paper's three"}
 SETTINGS = {"regions": "regions a photo at most", "lime_samples": "LIME samples", "seed": "seed"}
 
 board = boards.current()
+
+
+def _written(make: Callable[[Report], str]) -> bytes:
+    return make(report(board.store)).encode()
+
+
 manifest = board.manifest
 counts = boards.cached(queries.counts, board)
 
@@ -93,6 +102,16 @@ with left:
             "photo are not independent. Baselines are scored but not ranked. "
             + ("Paper: Inception v3, 112 photos, 608 cases." if paper_ranks(table1) else "")
         )
+    with st.container(horizontal=True):
+        for form, make in (("CSV", board_as_csv), ("LaTeX", board_as_latex)):
+            st.download_button(
+                f"All methods as {form}",
+                partial(_written, make),
+                file_name=f"{board.name}-board.{'csv' if form == 'CSV' else 'tex'}",
+                icon=":material/download:",
+                type="tertiary",
+                on_click="ignore",
+            )
 with right:
     for question, (verdict, support) in (
         ("R1 · Do explainers uncover where the attack was?", answers.answer_r1(summary)),
@@ -104,8 +123,8 @@ with right:
     st.caption("p: by Holm's method over the differences of a question; below 0.05 a difference is clear.")
 if few := few_photos(summary.photos):
     st.warning(markdown(few), icon=":material/warning:")
-if board.ranked and not many:
-    clicks.chart(figures.rank_plot, board)
+if summary.ranked and (shown == "paper" or not many):
+    clicks.chart(figures.rank_plot, board, shown == "paper")
 
 if boards.cached(queries.has_controls, board):
     st.subheader("Is an explanation about this prediction?")

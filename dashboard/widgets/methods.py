@@ -2,10 +2,11 @@
 
 import streamlit as st
 
+from compute.scoring.statistics import ORACLE
 from dashboard import urls
 from dashboard.data import boards, queries
 from dashboard.data.boards import Board
-from dashboard.text import markdown
+from dashboard.text import visible
 from dashboard.theme import explainer_name
 
 MOST = 9
@@ -28,7 +29,7 @@ def chosen(board: Board) -> tuple[str, ...]:
     st.multiselect(
         "Methods to draw",
         board.explainers,
-        format_func=lambda name: markdown(explainer_name(name)),
+        format_func=lambda name: visible(explainer_name(name)),
         key="drawn",
         on_change=write,
     )
@@ -39,6 +40,6 @@ def first(board: Board) -> list[str]:
     """The best methods by mean Jaccard index and the best baseline, in the order of the store."""
     means = {n: found["mean_jaccard"].mean for n, found in queries.summary(board).explainers.items() if found}
     best = sorted(means, key=means.__getitem__, reverse=True)
-    baselines = [name for name in best if name not in board.ranked]
+    baselines = [name for name in best if name not in board.ranked and name != ORACLE]
     picked = [name for name in best if name in board.ranked][:FIRST] + baselines[:1]
     return [name for name in board.explainers if name in picked]
