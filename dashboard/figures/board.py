@@ -11,7 +11,7 @@ from dashboard.data.boards import Board
 from dashboard.data.selection import Selection
 from dashboard.figures.clicks import target
 from dashboard.figures.overview import finish, label, line_up
-from dashboard.theme import ACCENT, BOARD, NEUTRAL, SYMBOLS, colours, fade, presentation_of
+from dashboard.theme import ACCENT, BOARD, NEUTRAL, SYMBOLS, colours, explainer_name, fade, presentation_of
 
 LABELLED = 9
 """Methods that the scatter names; the others say their name under the pointer."""
@@ -145,10 +145,12 @@ def labelled(x: pd.Series, y: pd.Series) -> list[str]:
     place = pd.DataFrame({"x": (x - left) / (right - left), "y": (y - bottom) / (top - bottom)})
     named: list[str] = []
     for name in (place["x"] + place["y"]).sort_values(ascending=False).index:
+        wide = 0.018 * len(explainer_name(str(name)))  # of the plot's width, a letter of which takes about 6 pixels
         behind = place.loc[name] - place.drop(index=name)  # of the others, whose dots the name must not cross
         beside = (place.loc[named] - place.loc[name]).abs()
-        crossed = behind["x"].between(0, 0.25) & (behind["y"].abs() < 0.03)
-        if len(named) < LABELLED and not crossed.any() and not ((beside["x"] < 0.3) & (beside["y"] < 0.05)).any():
+        crossed = behind["x"].between(0, wide) & (behind["y"].abs() < 0.03)
+        near = (beside["x"] < 0.3) & (beside["y"] < 0.05)
+        if len(named) < LABELLED and place.loc[name, "x"] > wide and not crossed.any() and not near.any():
             named.append(str(name))
     return named
 
@@ -167,7 +169,7 @@ def cost(board: Board) -> go.Figure:
                 "mean Jaccard index %{y:.3f}<extra></extra>",
             )
         )  # fmt: skip
-    figure.update_xaxes(title="Images through the network for one explanation (none stands at 1)", type="log")
+    figure.update_xaxes(title="Images through the network for one explanation (none stands at 1)", type="log", dtick=1)
     figure.update_yaxes(title="Mean Jaccard index (0-1)", rangemode="tozero")
     return finish(figure, 520, showlegend=False)
 
