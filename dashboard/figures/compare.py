@@ -22,7 +22,7 @@ def change_bars(board: Board, other: Board, measure: str, n: str) -> go.Figure:
         figure.add_bar(
             x=rows["bar"] * 0.05 - 1 + 0.025, y=rows["size"], width=0.046, name=label(name),
             marker={"color": colour[name], "line": {"width": 0}}, row=1, col=place,
-            hovertemplate=f"<b>{label(name)}</b><br>%{{x:+.2f}} ± 0.025: %{{y:,}} cases<extra></extra>",
+            hovertemplate=f"<b>{label(name)}</b><br>%{{x:+.2f}} ± 0.025: cases: %{{y:,}}<extra></extra>",
         )  # fmt: skip
     limit = max(0.2, float((found["bar"] * 0.05 - 1).abs().max()) + 0.1)
     figure.update_xaxes(range=[-limit, limit], zeroline=True, zerolinecolor=NEUTRAL)

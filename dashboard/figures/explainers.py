@@ -41,7 +41,7 @@ def distributions(board: Board, measure: str, n: str, explainers: tuple[str, ...
             customdata=[(target(Selection(name, measure, n, low=low, high=high)), f"{low:.2f} to {low + 0.05:.2f}")
                         for low, high in ends],
             hovertemplate=f"<b>{label(name)}</b><br>{MEASURES[measure].short} %{{customdata[1]}}: "
-            "%{y:,} cases<br>click to see them<extra></extra>",
+            "cases: %{y:,}<br>click to see them<extra></extra>",
         )  # fmt: skip
         figure.add_annotation(
             text=f"<b>{label(name)}</b>", font={"color": colour[name]}, showarrow=False,
@@ -80,8 +80,8 @@ def win_matrix(board: Board, measure: str, n: str, explainers: tuple[str, ...]) 
             customdata=[(target(Selection(winner, measure, n, winner=winner, loser=loser)), wins, ties, cases,
                          f"{label(winner)} above {label(loser)}")
                         for winner, loser, wins, ties, cases in cells],
-            hovertemplate="<b>%{customdata[4]}</b><br>in %{customdata[1]:,} of %{customdata[3]:,} "
-            "cases, %{customdata[2]:,} ties<br>click to see them<extra></extra>",
+            hovertemplate="<b>%{customdata[4]}</b><br>cases: %{customdata[1]:,} of %{customdata[3]:,}"
+            ", ties: %{customdata[2]:,}<br>click to see them<extra></extra>",
         )  # fmt: skip
     figure.update_xaxes(
         showgrid=False,
@@ -119,7 +119,7 @@ def rank_shares(board: Board, measure: str, names: tuple[str, ...]) -> go.Figure
                 customdata=[(target(Selection(name, measure, str(k), rank=float(rank))), c)
                             for k, c in records(rows, "n", "cases")],
                 hovertemplate=f"<b>{label(name)}</b>, n = %{{x}}<br>rank {rank:g}: %{{y:.0f}} % "
-                "(%{customdata[1]:,} cases)<br>click to see them<extra></extra>",
+                "(cases: %{customdata[1]:,})<br>click to see them<extra></extra>",
             )  # fmt: skip
     figure.update_layout(barmode="stack", bargap=0.12)
     figure.update_xaxes(title=SIZE_TITLE, dtick=5)
@@ -150,7 +150,7 @@ def band_curves(board: Board, measure: str, n: str, explainers: tuple[str, ...])
                 customdata=marks, row=1, col=place,
                 hovertemplate=f"<b>{label(name)}</b><br>{title}: %{{customdata[1]}}<br>"
                 f"mean {MEASURES[measure].short} %{{y:.3f}} %{{customdata[3]}}<br>"
-                "%{customdata[2]:,} cases: click to see them"
+                "cases: %{customdata[2]:,}, click to see them"
                 "<extra></extra>",
             )  # fmt: skip
         figure.update_xaxes(title=title, row=1, col=place)
@@ -176,7 +176,7 @@ def group_dots(board: Board, column: str, first: str, measure: str, n: str, expl
             customdata=[(target(Selection(name, measure, n, **{column: key})), cases, title)
                         for key, cases, title in records(rows, "key", "cases", "name")],
             hovertemplate=f"<b>%{{customdata[2]}}</b><br>{label(name)}: %{{x:.3f}}<br>"
-            "%{customdata[1]:,} cases: click to see them<extra></extra>",
+            "cases: %{customdata[1]:,}, click to see them<extra></extra>",
         )  # fmt: skip
     figure.update_xaxes(title=f"{score_title(measure, n)}, mean over cases (0-1)", rangemode="tozero")
     line_up(figure, names)

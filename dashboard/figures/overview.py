@@ -82,7 +82,7 @@ def _curve(
         hovertemplate=f"<b>{label(name)}</b>, n = %{{customdata[1]}}<br>"
         "%{customdata[2]:.1%} of the pixels<br>"
         f"{MEASURES[measure].short} %{{y:.3f}} %{{customdata[3]}}<br>"
-        "%{customdata[4]:,} cases: click to see them<extra></extra>",
+        "cases: %{customdata[4]:,}, click to see them<extra></extra>",
     )  # fmt: skip
     return band, line
 
