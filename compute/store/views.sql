@@ -118,3 +118,11 @@ select a.explainer, b.explainer as rival, count(*) as cases,
        avg(case when a.mean_jaccard > b.mean_jaccard then 1.0 when a.mean_jaccard = b.mean_jaccard then 0.5 else 0 end) as won
 from case_scores a join case_scores b using (case_id)
 group by all;
+
+-- How well LIME's linear surrogate fits a case's network, and of how many superpixels; diagnostics are text from outside.
+create or replace view fits as
+select case_id, try_cast(told->>'r2' as double) as r2, try_cast(told->>'superpixels' as integer) as superpixels
+from (
+    select case_id, case when json_valid(diagnostics) then diagnostics::json end as told
+    from explanations where explainer = 'lime'
+);

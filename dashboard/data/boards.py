@@ -20,7 +20,7 @@ from compute.store.schema import TABLES
 from dashboard import STORES_VARIABLE
 from dashboard.data.images import Images, Stamp, stamp
 
-_HEAVY_VIEWS = ("cases", "complete_cases", "ranks", "photo_sums", "case_scores")
+_HEAVY_VIEWS = ("cases", "complete_cases", "ranks", "photo_sums", "case_scores", "fits")
 """In this order: the later ones read the earlier."""
 
 _P = ParamSpec("_P")

@@ -1,12 +1,23 @@
 """The SQL of a selection: the cases that match, in order; neighbours; the nearest filter that matches."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from dashboard.data.selection import GRADIENTS, MEASURES, MISSED, ORDERS, QUESTIONS, RANGES, Selection
+from dashboard.data.selection import (
+    AMONG,
+    GRADIENTS,
+    MEASURES,
+    MISSED,
+    ORDERS,
+    QUESTIONS,
+    RANGES,
+    TRAITS,
+    Selection,
+    split_names,
+)
 
 Ask = Callable[[str, dict[str, Any]], pd.DataFrame]
 """Answers SQL with named parameters, `Board.query` for one; safe to call from the caller's thread."""
@@ -16,16 +27,25 @@ scored as (
   select s.case_id, s.explainer, s.score, e.baseline from ({source}) s join explainers e on e.name = s.explainer
 ),
 per_case as (
-  select case_id, any_value(score) filter (where explainer = $explainer) as score,
-         max(score, 2) filter (where not baseline) as two, two[1] as top, two[2] as second,
+  select case_id, any_value(score) filter (where explainer = $explainer) as own,
+         own - {minus} as score, max(score, 2) filter (where not baseline) as two, two[1] as top, two[2] as second,
          min(score) filter (where not baseline) as bottom, max(score) filter (where baseline) as chance,
+         arg_max(explainer, (score, explainer)) filter (where not baseline) as best_method,
+         arg_min(explainer, (score, explainer)) filter (where not baseline) as worst_method, top - bottom as gap,
          any_value(score) filter (where explainer = 'lime') as lime,
          max(score) filter (where explainer in {gradients}) as gradient{more}
   from scored group by case_id
 )"""
 
 COLUMNS = """case_id, photo_id, photo_name, region_rank, region_share, clean_class, clean_confidence, target_confidence,
-linf, l2, iterations, score, top, second, bottom, chance"""
+linf, l2, iterations, visibility, r2, superpixels, score, top, second, bottom, chance, best_method, worst_method, gap"""
+
+INSIDE = """(
+  select count(*) % 2 from (
+    select unnest($x1) as x1, unnest($y1) as y1, unnest($x2) as x2, unnest($y2) as y2
+  ) where (y1 > score) <> (y2 > score) and {x} < (x2 - x1) * (score - y1) / (y2 - y1) + x1
+) = 1"""
+"""Whether a case lies within an outline: its edges to the right are odd in number."""
 
 
 def matching(selection: Selection) -> tuple[str, dict[str, Any]]:
@@ -52,7 +72,16 @@ def matching(selection: Selection) -> tuple[str, dict[str, Any]]:
             f" and rank_{selection.measure} = $rank)"
         )
         params["rank"] = selection.rank
-    order = ORDERS[selection.order or "high"][1]
+    if selection.outline:
+        x = f"log10({selection.x})" if TRAITS[selection.x][1] else selection.x
+        where.append(INSIDE.format(x=x))
+        corners = selection.vertices()
+        for (one, two), ends in zip((("x1", "x2"), ("y1", "y2")), zip(*corners, strict=True), strict=True):
+            params |= {one: list(ends), two: [*ends[1:], ends[0]]}
+    if selection.among:
+        where.append("case_id in (select unnest($among))")
+        params["among"] = split_names(selection.among, AMONG)
+    order = ORDERS[selection.order or selection.usual_order][1]
     if question := QUESTIONS.get(selection.question):
         where.append(question.condition)
         order = order if selection.order else question.order
@@ -60,15 +89,19 @@ def matching(selection: Selection) -> tuple[str, dict[str, Any]]:
             params["missed"] = MISSED[selection.measure]
     source, size = scored(selection.measure, selection.n)
     params |= size
-    per_case = PER_CASE.format(source=source, gradients=GRADIENTS, more=more)
+    minus = "0"
+    if selection.minus:
+        minus = "any_value(score) filter (where explainer = $minus)"
+        params["minus"] = selection.minus
+    per_case = PER_CASE.format(source=source, gradients=GRADIENTS, more=more, minus=minus)
     sql = f"""with {per_case}
 select {COLUMNS}, row_number() over (order by {order} nulls last, case_id) as position
-from cases left join per_case using (case_id)
+from cases left join fits using (case_id) left join per_case using (case_id)
 where {" and ".join(where)}"""
     return sql, params
 
 
-def scored(measure: str, n: str) -> tuple[str, dict[str, int]]:
+def scored(measure: str, n: str) -> tuple[str, dict[str, Any]]:
     """SQL with its parameters for case_id, explainer, score: at the best n, the mean over n, or at one n."""
     if n in ("best", "mean"):
         return f"select case_id, explainer, {n}_{column_of(measure)} as score from case_scores", {}
@@ -99,6 +132,15 @@ def everything(ask: Ask, selection: Selection) -> pd.DataFrame:
     """All matching cases in order: `matching`'s columns."""
     sql, params = matching(selection)
     return ask(f"select * from ({sql}) order by position", params)
+
+
+def by_method(ask: Ask, selection: Selection, case_ids: Sequence[str] | None = None) -> pd.DataFrame:
+    """The scores of all methods, a column each, by case_id: of these cases, or of all."""
+    source, params = scored(selection.measure, selection.n)
+    if case_ids is not None:
+        source = f"from ({source}) where case_id in (select unnest($ids))"
+        params["ids"] = list(case_ids)
+    return ask(source, params).pivot(index="case_id", columns="explainer", values="score")
 
 
 def case_ids(ask: Ask, selection: Selection) -> pd.Series:

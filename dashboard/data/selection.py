@@ -6,12 +6,17 @@ the last one. A link from an aggregate to its cases is `Selection(...).to_params
 
 import math
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
+from urllib.parse import quote, unquote
 
 MEASURES = ("jaccard", "hamming")
 SIZES = ("best", "mean", *(str(n) for n in range(1, 21)))
+CORNERS = 400
+"""Corners of an outline, at most."""
+AMONG = 200
+"""Cases that are named one by one, at most."""
 GRADIENTS = ("saliency", "guided_backprop")
 MISSED = {"jaccard": 0.25, "hamming": 0.75}
 """Score below which an explanation counts as a miss in the questions, by measure."""
@@ -21,8 +26,23 @@ RANGES = {
     "region_share": ("min_share", "max_share"),
     "target_confidence": ("min_conf", "max_conf"),
     "linf": ("min_linf", "max_linf"),
+    "visibility": ("min_seen", "max_seen"),
+    "r2": ("min_r2", "max_r2"),
 }
 """Columns that can be limited to a range: the names of its two ends."""
+
+TRAITS = {
+    "region_share": ("Attacked region, share of the image", True),
+    "visibility": ("Visibility of the attack (AUROC of the texture detector)", False),
+    "target_confidence": ("Confidence in the target", False),
+    "clean_confidence": ("Confidence before the attack", False),
+    "linf": ("Largest change of a channel, 1/255", True),
+    "l2": ("Euclidean norm of the change", True),
+    "iterations": ("Steps of the attack", True),
+    "r2": ("R² of LIME's surrogate", False),
+    "superpixels": ("Superpixels of LIME", True),
+}
+"""What a case has before anyone scores it, by column: (label, whether its axis is logarithmic)."""
 
 ORDERS = {
     "high": ("Highest score", "score desc"),
@@ -32,8 +52,14 @@ ORDERS = {
     "sure": ("Most confident target", "target_confidence desc"),
     "weak": ("Weakest attack", "linf asc"),
     "strong": ("Strongest attack", "linf desc"),
+    "gap": ("Widest gap between methods", "gap desc"),
+    "seen": ("Most visible attack", "visibility desc"),
+    "hidden": ("Least visible attack", "visibility asc"),
+    "poor-fit": ("Poorest fit of LIME", "r2 asc"),
+    "good-fit": ("Best fit of LIME", "r2 desc"),
     "photo": ("Photo and region", "photo_name asc, region_rank asc"),
 }
+LIME_ORDERS = ("poor-fit", "good-fit")
 """Orders by name: (label, SQL over `matching.PER_CASE`)."""
 
 
@@ -69,13 +95,13 @@ QUESTIONS = {
         "Largest disagreement",
         "The widest gap between the best and the worst ranked explainer comes first.",
         "second is not null",
-        "top - bottom desc",
+        "gap desc",
     ),
     "worse-than-random": Question(
         "Worse than random",
         "The chosen explainer scores lower than the random baseline; the widest gap comes first.",
-        "score < chance",
-        "chance - score desc",
+        "own < chance",
+        "chance - own desc",
         (("random",),),
     ),
 }
@@ -90,8 +116,10 @@ def questions(explainers: Collection[str]) -> dict[str, Question]:
 class Selection:
     """A filter over cases and their order; "" and None are no limit.
 
-    `explainer`, `measure` and `n` say which score is meant: at the best n, the mean over n, or one n. `rank` is the
-    explainer's rank at that one n. `winner` and `loser` ask that the one scores higher than the other.
+    `explainer`, `measure` and `n` say which score is meant: at the best n, the mean over n, or one n; above that of the
+    method `minus`, where one is named. `rank` is the explainer's rank at that one n. `winner` and `loser` ask that the
+    one scores higher than the other. `outline` is drawn over the trait `x` and the score (`vertices`). `among` are
+    cases by name (`names`).
     """
 
     explainer: str
@@ -108,6 +136,14 @@ class Selection:
     max_conf: float | None = None
     min_linf: float | None = None
     max_linf: float | None = None
+    min_seen: float | None = None
+    max_seen: float | None = None
+    min_r2: float | None = None
+    max_r2: float | None = None
+    minus: str = ""
+    x: str = ""
+    outline: str = ""
+    among: str = ""
     winner: str = ""
     loser: str = ""
     rank: float | None = None
@@ -128,6 +164,10 @@ class Selection:
         new = replace(self, **changes)
         if not (new.winner and new.loser):
             new = replace(new, winner="", loser="")
+        if not (new.x and new.outline):
+            new = replace(new, x="", outline="")
+        if new.minus == new.explainer:
+            new = replace(new, minus="")
         return new if new.n.isdigit() else replace(new, rank=None)
 
     def within(self, ends: tuple[str, str], band: int, low: float, high: float) -> "Selection":
@@ -137,12 +177,41 @@ class Selection:
     def active(self) -> list[tuple[str, ...]]:
         """The limits in force: groups of fields that stand or fall together."""
         groups = [*RANGES.values(), ("question",), ("photo",), ("clean",), ("winner", "loser"), ("rank",)]
+        groups += [("x", "outline"), ("among",)]
         return [group for group in groups if any(getattr(self, name) not in ("", None) for name in group)]
 
     def without(self, group: Collection[str]) -> "Selection":
         """A copy with a group of limits lifted."""
         usual: dict[str, Any] = {f.name: f.default for f in fields(self)}
         return replace(self, **{name: usual[name] for name in group})
+
+    @property
+    def usual_order(self) -> str:
+        """The order where none was chosen: failures, those under a limit, begin with the lowest score."""
+        return "low" if self.high is not None and not self.low else "high"
+
+    def outlined(self, x: str, points: Sequence[tuple[float, float]]) -> "Selection":
+        """A copy limited to an outline over a trait and the score, in the units of both (their axes' lines are straight).
+
+        Six digits are kept: less than a pixel, and short enough for a link.
+        """
+        return self.but(x=x, outline=";".join(f"{a:.6g},{b:.6g}" for a, b in points))
+
+    def vertices(self) -> list[tuple[float, float]]:
+        """The corners of the outline: the trait, its logarithm to base 10 where its axis is logarithmic, and the score."""
+        corners = [tuple(map(float, corner.split(","))) for corner in self.outline.split(";")] if self.outline else []
+        log = bool(self.x) and TRAITS[self.x][1]
+        return [(math.log10(max(a, 1e-12)) if log else a, b) for a, b in corners]
+
+
+def join_names(names: Iterable[str]) -> str:
+    """Names of cases as one parameter of a link, whatever they hold."""
+    return ",".join(quote(name, safe="") for name in names)
+
+
+def split_names(text: str, most: int) -> list[str]:
+    """The names in a parameter, each once, at most so many."""
+    return list(dict.fromkeys(unquote(name) for name in text.split(",") if name))[:most]
 
 
 def parse(params: Mapping[str, str], choices: Mapping[str, Collection[str]]) -> tuple[Selection, list[str]]:
@@ -158,6 +227,8 @@ def parse(params: Mapping[str, str], choices: Mapping[str, Collection[str]]) -> 
     allowed: dict[str, Collection[str]] = {
         **choices,
         "winner": choices["explainer"],
+        "minus": choices["explainer"],
+        "x": TRAITS,
         "loser": choices["explainer"],
         "measure": MEASURES,
         "n": SIZES,
@@ -173,13 +244,25 @@ def parse(params: Mapping[str, str], choices: Mapping[str, Collection[str]]) -> 
                 found[name] = value
             else:
                 ignored.append(name)
-        elif (number := _number(value)) is not None:
+        elif name in _TEXTS:
+            if _TEXTS[name](value):
+                found[name] = value
+            else:
+                ignored.append(name)
+        elif (number := _number(value)) is not None and (number >= 0 or (params.get("minus") and name in RANGES["score"])):
             found[name] = number
         else:
             ignored.append(name)
     asked = Selection(**found)
     kept = asked.but()
     return kept, ignored + [name for name in asked.to_params() if name not in kept.to_params()]
+
+
+_END = r"-?\d{1,9}(\.\d{1,9})?(e-?\d\d)?"
+_TEXTS = {
+    "outline": re.compile(rf"({_END},{_END})(;{_END},{_END}){{2,{CORNERS - 1}}}", re.ASCII).fullmatch,
+    "among": lambda text: len(text) < 20_000,
+}
 
 
 def _number(text: str) -> float | None:
