@@ -18,6 +18,7 @@ from rich.text import Text
 
 from compute.errors import InputError, Notice
 from compute.options import takes
+from compute.scoring.words import aim
 from compute.store.opening import Store, open_store
 from compute.sweep.config import ATTACK, ATTACKS, PROFILES, RUN, Config, configure
 from compute.text import visible
@@ -49,7 +50,9 @@ def sweep(
     ] = None,
     attack: Annotated[
         str | None,
-        typer.Option(help=f"Settings of the attack: {', '.join(ATTACKS)} (default: argmax).", rich_help_panel=ATTACK),
+        typer.Option(
+            help=f"Settings of the attack: {', '.join(ATTACKS)} (default: confident).", rich_help_panel=ATTACK
+        ),
     ] = None,
     config: Annotated[
         Path | None,
@@ -107,8 +110,7 @@ def show(
     sections: dict[str, dict[str, Any]] = {
         "Rows": {table: f"{entry['rows']:,}" for table, entry in manifest["tables"].items()},
         "Run": {k: manifest[k] for k in ("created", "config_hash", "sizes")},
-        "Classifier": manifest["classifier"]
-        | {"target": f"{manifest['target']['name']} ({manifest['target']['index']})"},
+        "Classifier": manifest["classifier"] | {"target": aim(manifest["target"])},
         "Configuration": manifest["config"],
         "Device": manifest["device"],
         "Versions": manifest["environment"],
@@ -183,6 +185,7 @@ def list_() -> None:
     """The classifiers, explainers, presentations, profiles and attacks that are known."""
     import torchvision
 
+    from compute.attacks import ALGORITHMS
     from compute.explainers import EXPLAINERS
     from compute.networks.classifiers import CLASSIFIERS
     from compute.scoring.presentations import PRESENTATIONS
@@ -194,6 +197,7 @@ def list_() -> None:
     named = [f"{e.name} (baseline)" if e.baseline else e.name for e in EXPLAINERS.values()]
     out.print(Text("Explainers", "bold"), ", ".join(named), "\n  your own: MODULE:NAME; any of Captum's: captum:NAME")
     out.print(Text("Presentations", "bold"), ", ".join(f"EXPLAINER@{name}" for name in PRESENTATIONS))
+    out.print(Text("Algorithms of attacks", "bold"), ", ".join(ALGORITHMS))
     for title, known in (("Profiles", PROFILES), ("Attacks", ATTACKS)):
         out.print(Text(title, "bold"))
         for name, values in known.items():

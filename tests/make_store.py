@@ -17,9 +17,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from compute.scoring.measures import measure
+from compute.store.derived import derive
 from compute.store.files import sha256_file
 from compute.store.png import png
-from compute.store.schema import BLOB_ROW_GROUP, CHECKED, CONTROLS, N_SIZES, SCHEMA_VERSION, TABLES
+from compute.store.schema import BLOB_ROW_GROUP, CHECKED, CONTROLS, DERIVED, N_SIZES, PUBLISHED, SCHEMA_VERSION, TABLES
 
 SKILL = {"saliency": 0.5, "guided_backprop": 1.0, "lime": 2.0, "random": 0.0}
 CLASSES = ("daisy", "espresso", "palace", "Egyptian cat", "missile", "tabby", "castle", "rugby ball")
@@ -61,6 +62,7 @@ def make_store(
             _flush(rows, writers, counts)
     for writer in writers.values():
         writer.close()
+    derive_again(out, ranked=[name for name in explainers if name != "random"])
     (out / "manifest.json").write_text(json.dumps(_manifest(out, counts["photos"], size, seed, explainers), indent=1))
     return out
 
@@ -69,7 +71,18 @@ def rewrite(store: Path, table: str, frame: pd.DataFrame) -> None:
     """Replace a table of a store; the manifest then fits it."""
     rows = pa.Table.from_pandas(frame, schema=TABLES[table], preserve_index=False)
     pq.write_table(rows, store / f"{table}.parquet", row_group_size=BLOB_ROW_GROUP)
-    sign(store, table)
+    manifest = json.loads((store / "manifest.json").read_text())
+    if table in ("attempts", "explanations"):
+        derive_again(store, ranked=[e["name"] for e in manifest["explainers"] if not e["baseline"]])
+    sign(store, table, *DERIVED)
+
+
+def derive_again(store: Path, *, ranked: list[str]) -> None:
+    """Write the derived tables of a store anew."""
+    attempts, explanations = (pq.read_table(store / f"{name}.parquet") for name in ("attempts", "explanations"))
+    taking_part = [name for name in ranked if name in set(explanations["explainer"].to_pylist())]
+    for name, table in derive(attempts, explanations, taking_part).items():
+        pq.write_table(table, store / f"{name}.parquet", compression="zstd")
 
 
 def _use(rows: Rows, template: Template, photo_id: str) -> int:
@@ -79,7 +92,7 @@ def _use(rows: Rows, template: Template, photo_id: str) -> int:
         case_id = f"{photo_id}-r{attempt['region_rank']:02d}"
         rows["attempts"].append({**attempt, "photo_id": photo_id, "case_id": case_id})
         rows["images"] += [{"owner": case_id, "kind": kind, "png": data} for kind, data in explained["images"].items()]
-        for table in ("explanations", "scores", "controls"):
+        for table in ("explanations", "controls", "repeats"):
             rows[table] += [{**row, "case_id": case_id} for row in explained[table]]
     return sum(attempt["success"] for attempt in template.attempts)
 
@@ -104,7 +117,7 @@ def _template(rng: np.random.Generator, size: int, explainers: tuple[str, ...]) 
     photo = {
         "source": "made", "licence": "CC0-1.0", "sha256": "0" * 64, "original_width": 640, "original_height": 480,
         "size": size, "segments": 14, "hand_drawn": False, "clean_index": 100 + index, "clean_class": CLASSES[index],
-        "clean_confidence": float(rng.uniform(0.2, 0.99)),
+        "clean_confidence": float(rng.uniform(0.2, 0.99)), "target_index": TARGET[0], "target_class": TARGET[1],
     }  # fmt: skip
     attempts, explained = [], []
     for rank, segment in enumerate(np.argsort(-sizes)[:REGIONS], start=1):
@@ -116,7 +129,7 @@ def _template(rng: np.random.Generator, size: int, explainers: tuple[str, ...]) 
         explained.append(
             _explain(rng, region, explainers, images)
             if success
-            else {"images": images, "explanations": [], "scores": [], "controls": []}
+            else {"images": images, "explanations": [], "controls": [], "repeats": []}
         )
     return Template(photo, {"photo": png(rgb), "segments": png(labels.astype(np.uint16))}, attempts, explained)
 
@@ -151,7 +164,7 @@ def _explain(
     entry_of[order] = np.arange(1, N_SIZES + 1)
     lime = entry_of[squares]
     pixels = np.cumsum(np.bincount(lime.ravel(), minlength=N_SIZES + 1)[1:])
-    explanations, scores, controls = [], [], []
+    explanations, controls, repeats = [], [], []
     for name in explainers:
         entry = (
             lime if name == "lime" else _ranked(rng, region, pixels, SKILL.get(name, 0.8) * rng.lognormal(-0.5, 0.8))
@@ -165,6 +178,9 @@ def _explain(
             {
                 "explainer": name,
                 "seconds": 0.1,
+                "passes": {"lime": 1000, "random": 0}.get(name, 1),
+                "pixels": pixels.tolist(),
+                "hits": hits.tolist(),
                 **measure(values, region, values)._asdict(),
                 "restored": [1 - share for share in found],
                 "undone": [share > 0.3 for share in found],
@@ -173,20 +189,14 @@ def _explain(
                 "diagnostics": json.dumps(diagnostics),
             }
         )
-        scores += [
-            {"explainer": name, "n": n, "pixels": int(pixels[n - 1]), "hits": int(hits[n - 1])}
-            for n in range(1, N_SIZES + 1)
-        ]
-        controls += [
-            {
-                "explainer": name, "control": control, "jaccard": 0.1, "jaccard_at_region": 0.1,
-                "auroc": 0.6, "gini": 0.5, "correlation": 0.4, "overlap": 0.2,
-            }
-            for control in CONTROLS
-            if name != "random"
-        ]  # fmt: skip
+        again = {
+            "explainer": name, "pixels": pixels.tolist(), "hits": (hits // 2).tolist(), "jaccard_at_region": 0.1,
+            "auroc": 0.6, "gini": 0.5, "correlation": 0.4, "overlap": 0.2,
+        }  # fmt: skip
+        controls += [{**again, "control": control} for control in CONTROLS if name != "random"]
+        repeats += [{**again, "repeat": 1, "hits": hits.tolist(), "overlap5": 0.8}] if name == "lime" else []
         images = {**images, f"entry:{name}": png(entry)}
-    return {"images": images, "explanations": explanations, "scores": scores, "controls": controls}
+    return {"images": images, "explanations": explanations, "controls": controls, "repeats": repeats}
 
 
 def _ranked(
@@ -206,9 +216,9 @@ def _failure() -> dict[str, Any]:
 def _manifest(out: Path, photos: int, size: int, seed: int, explainers: tuple[str, ...]) -> dict[str, Any]:
     config = {
         "classifier": "made", "target": TARGET[1], "explainers": list(explainers), "regions": REGIONS, "scale": 100.0,
-        "sigma": 0.8, "min_size": 100, "step": 4, "iterations": 150, "patience": 20, "progress": 0.1, "budget": 255,
-        "confidence": 0.0, "lime_samples": 1000, "seed": seed, "batch": 16, "group": 4, "engine": "eager",
-        "precision": "float32", "weights_sha256": "0" * 64,
+        "sigma": 0.8, "min_size": 100, "algorithm": "bim", "step": 4, "iterations": 150, "patience": 20,
+        "progress": 0.1, "budget": 255, "confidence": 0.0, "lime_samples": 1000, "seed": seed, "batch": 16, "group": 4,
+        "engine": "eager", "precision": "float32", "weights_sha256": "0" * 64,
     }  # fmt: skip
     return {
         "schema_version": SCHEMA_VERSION,
@@ -225,7 +235,7 @@ def _manifest(out: Path, photos: int, size: int, seed: int, explainers: tuple[st
         "sizes": "lime",
         "photos": [f"made-{i:05d}" for i in range(photos)],
         "seconds": {"prepare": 1.0, "attack": 60.0, **dict.fromkeys(explainers, 5.0)},
-        "tables": {table: _entry(out, table) for table in TABLES},
+        "tables": {table: _entry(out, table) for table in PUBLISHED},
     }
 
 

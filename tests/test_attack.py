@@ -1,4 +1,4 @@
-"""The attack stays inside its region, its budget and 8 bits; success is that of the stored image."""
+"""Every algorithm stays inside its region, its budget and 8 bits; success is that of the stored image."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -11,14 +11,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from compute.attacks.bim import BIM, Attempt, Job, attack
+from compute.attacks import ALGORITHMS, Attempt, Job, Settings, attack
 from compute.inputs.regions import Region
 from compute.networks.classifier import Classifier
 
-SLOW = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SLOW = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+EVERY = pytest.mark.parametrize("algorithm", ALGORITHMS)
 
 
-def jobs(count: int, seed: int = 0) -> list[Job]:
+def jobs(count: int, seed: int = 0, target: int = tiny.TARGET) -> list[Job]:
     """Jobs with regions from a single pixel to nearly the whole image."""
     rng = np.random.default_rng(seed)
     made = []
@@ -28,7 +30,7 @@ def jobs(count: int, seed: int = 0) -> list[Job]:
         top, left = rng.integers(0, tiny.SIZE - height), rng.integers(0, tiny.SIZE - width)
         mask[top : top + height, left : left + width] = True
         rgb = tiny.photo(int(rng.integers(1000)), tiny.SIZE, tiny.SIZE)
-        made.append(Job(f"case {i}", "photo", rgb, Region(1, i, mask)))
+        made.append(Job(f"case {i}", "photo", rgb, Region(1, i, mask), target))
     return made
 
 
@@ -42,6 +44,7 @@ def logits(classifier: Classifier, attempt: Attempt) -> Tensor:
 
 @SLOW
 @given(
+    algorithm=st.sampled_from(list(ALGORITHMS)),
     seed=st.integers(0, 1000),
     step=st.integers(1, 40),
     budget=st.integers(1, 255),
@@ -49,9 +52,9 @@ def logits(classifier: Classifier, attempt: Attempt) -> Tensor:
     batch=st.integers(1, 7),
 )
 def test_what_an_attempt_may_and_must_be(
-    classifier: Classifier, seed: int, step: int, budget: int, confidence: float, batch: int
+    classifier: Classifier, algorithm: str, seed: int, step: int, budget: int, confidence: float, batch: int
 ) -> None:
-    settings = BIM(target=tiny.TARGET, step=step, budget=budget, confidence=confidence, iterations=12, patience=5)
+    settings = Settings(algorithm=algorithm, step=step, budget=budget, confidence=confidence, iterations=12, patience=5)
     given_jobs = jobs(6, seed)
     attempts = list(attack(classifier, given_jobs, settings, batch=batch))
     assert Counter(a.job.case_id for a in attempts) == Counter(job.case_id for job in given_jobs)
@@ -59,7 +62,8 @@ def test_what_an_attempt_may_and_must_be(
         change = attempt.rgb.astype(int) - attempt.job.rgb
         assert attempt.rgb.dtype == np.uint8
         assert not change[~attempt.job.region.mask].any()
-        assert np.abs(change).max() <= min(budget, step * attempt.iterations)
+        farthest = 255 if ALGORITHMS[algorithm].minimises else step * attempt.iterations
+        assert np.abs(change).max() <= min(budget, farthest)
         found = logits(classifier, attempt)
         p = found.softmax(dim=0)
         assert attempt.target_confidence == pytest.approx(float(p[tiny.TARGET]), rel=1e-3)
@@ -71,23 +75,25 @@ def test_what_an_attempt_may_and_must_be(
 
 
 def test_images_change_by_whole_steps_where_no_bound_cuts_them(classifier: Classifier) -> None:
-    settings = BIM(target=tiny.TARGET, step=7, iterations=3, patience=100)
+    settings = Settings(step=7, iterations=3, patience=100)
     for attempt in attack(classifier, jobs(5), settings):
         change = attempt.rgb.astype(int) - attempt.job.rgb
         free = (attempt.rgb > 0) & (attempt.rgb < 255)
         assert not (change[free] % 7).any()
 
 
-def test_an_attack_raises_the_target(classifier: Classifier) -> None:
-    attempts = list(attack(classifier, jobs(12), BIM(target=tiny.TARGET, step=2, iterations=40)))
+@EVERY
+def test_an_attack_raises_the_target(classifier: Classifier, algorithm: str) -> None:
+    attempts = list(attack(classifier, jobs(12), Settings(algorithm=algorithm, step=2, iterations=40)))
     assert sum(a.success for a in attempts) >= 6
     tried = [a for a in attempts if a.iterations]
     assert tried
     assert np.mean([a.target_confidence > a.clean_target_confidence for a in tried]) > 0.8
 
 
-def test_what_is_already_the_target_is_left_as_it_is(classifier: Classifier) -> None:
-    ((found),) = attack(classifier, jobs(1), BIM(target=int(_clean(classifier, jobs(1)[0]))))
+@EVERY
+def test_what_is_already_the_target_is_left_as_it_is(classifier: Classifier, algorithm: str) -> None:
+    ((found),) = attack(classifier, jobs(1, target=_clean(classifier, jobs(1)[0])), Settings(algorithm=algorithm))
     assert found.success
     assert found.iterations == 0
     assert np.array_equal(found.rgb, found.job.rgb)
@@ -111,7 +117,8 @@ class _Watched(nn.Module):
         return found
 
 
-def test_finished_attempts_leave_the_batch_and_others_take_their_place(classifier: Classifier) -> None:
+@EVERY
+def test_finished_attempts_leave_the_batch_and_others_take_their_place(classifier: Classifier, algorithm: str) -> None:
     passes: list[int] = []
     watched = Classifier("w", _Watched(classifier.network, passes), tiny.SIZE, tiny.CLASSES, "")
     given_jobs = jobs(11)
@@ -123,7 +130,7 @@ def test_finished_attempts_leave_the_batch_and_others_take_their_place(classifie
             yield job
 
     attempts = []
-    for attempt in attack(watched, lazily(), BIM(target=tiny.TARGET, iterations=30, patience=6), batch=4):
+    for attempt in attack(watched, lazily(), Settings(algorithm=algorithm, iterations=30, patience=6), batch=4):
         attempts.append(attempt)
         assert len(taken) <= len(attempts) + 4  # no job is taken before there is room for it
     # Each attempt is judged once more than it is stepped, and the passes hold as many attempts as they can.
@@ -134,9 +141,10 @@ def test_finished_attempts_leave_the_batch_and_others_take_their_place(classifie
     assert len(attempts) == 11
 
 
+@EVERY
 @pytest.mark.parametrize("batch", [3, 64])
-def test_every_batch_size_finds_the_same(classifier: Classifier, batch: int) -> None:
-    settings = BIM(target=tiny.TARGET, step=4, iterations=12)
+def test_every_batch_size_finds_the_same(classifier: Classifier, batch: int, algorithm: str) -> None:
+    settings = Settings(algorithm=algorithm, step=4, iterations=40)
     one = {a.job.case_id: a for a in attack(classifier, jobs(6), settings, batch=1)}
     other = {a.job.case_id: a for a in attack(classifier, jobs(6), settings, batch=batch)}
     for case, attempt in one.items():
@@ -161,13 +169,16 @@ class _Breaking(nn.Module):
         return found + torch.where(bright[:, None], torch.where(bright[:, None], zero, 1).sqrt(), 0)
 
 
+@EVERY
 @pytest.mark.parametrize("gradient", [False, True])
-def test_an_answer_that_is_not_finite_breaks_that_attempt_alone(classifier: Classifier, gradient: bool) -> None:
+def test_an_answer_that_is_not_finite_breaks_that_attempt_alone(
+    classifier: Classifier, gradient: bool, algorithm: str
+) -> None:
     network = _Breaking(classifier.network, gradient)
     breaking = Classifier("b", network, tiny.SIZE, tiny.CLASSES, "")
     given_jobs = jobs(5)
     given_jobs[2].rgb[0, 0] = 255
-    settings = BIM(target=tiny.TARGET, iterations=4, confidence=1.1)
+    settings = Settings(algorithm=algorithm, iterations=4, confidence=1.1)
     found = {a.job.case_id: a for a in attack(breaking, given_jobs, settings)}
     expected = {a.job.case_id: a for a in attack(classifier, given_jobs, settings)}
     assert found["case 2"].outcome == "broken"
@@ -176,24 +187,26 @@ def test_an_answer_that_is_not_finite_breaks_that_attempt_alone(classifier: Clas
         assert np.array_equal(found[case].rgb, expected[case].rgb)
 
 
-def test_no_progress_within_patience_is_stalled(classifier: Classifier) -> None:
+@EVERY
+def test_no_progress_within_patience_is_stalled(classifier: Classifier, algorithm: str) -> None:
     """A region of one pixel cannot move the network: it is given up after exactly `patience` steps."""
     (job, *_) = jobs(1)
     mask = np.zeros_like(job.region.mask)
     mask[0, 0] = True
     target = (_clean(classifier, job) + 1) % len(tiny.CLASSES)
-    settings = BIM(target=target, iterations=50, patience=9, progress=5.0)
-    (found,) = attack(classifier, [Job("c", "p", job.rgb, Region(1, 0, mask))], settings)
+    settings = Settings(algorithm=algorithm, iterations=50, patience=9, progress=5.0)
+    (found,) = attack(classifier, [Job("c", "p", job.rgb, Region(1, 0, mask), target)], settings)
     assert (found.outcome, found.iterations) == ("stalled", 9)
 
 
 def test_nothing_to_do(classifier: Classifier) -> None:
-    assert not list(attack(classifier, [], BIM(target=0)))
+    assert not list(attack(classifier, [], Settings()))
 
 
-def test_the_network_is_left_as_it_was(classifier: Classifier) -> None:
+@EVERY
+def test_the_network_is_left_as_it_was(classifier: Classifier, algorithm: str) -> None:
     before = {name: value.clone() for name, value in classifier.network.state_dict().items()}
-    list(attack(classifier, jobs(3), BIM(target=tiny.TARGET, iterations=3)))
+    list(attack(classifier, jobs(3), Settings(algorithm=algorithm, iterations=30)))
     after = classifier.network.state_dict()
     assert all(torch.equal(after[name], value) for name, value in before.items())
     assert not classifier.network.training

@@ -1,6 +1,7 @@
 """A photo that the network, or anything before it, fails on is recorded; the others of its group go on."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,11 +10,11 @@ import tiny
 import torch
 from torch import Tensor, nn
 
-from compute.attacks.bim import BIM
+from compute.attacks import Settings
 from compute.inputs.regions import Segmentation
 from compute.inputs.source import Source, from_array
 from compute.networks.classifier import Classifier
-from compute.sweep.attacking import Attacking, Rows
+from compute.sweep.attacking import Attacking, Rows, aimed_at
 from compute.sweep.turns import Turns
 
 
@@ -53,9 +54,9 @@ def sources() -> list[Source]:
     return [from_array(f"made {i}", rgb) for i, rgb in enumerate(made)]
 
 
-def attacked(classifier: Classifier, given: list[Source]) -> tuple[Rows, float]:
-    settings = BIM(target=tiny.TARGET, iterations=5)
-    stage = Attacking(classifier, Segmentation(min_size=40), 2, settings, 16, Turns())
+def attacked(classifier: Classifier, given: list[Source], target: int | None = tiny.TARGET) -> tuple[Rows, float]:
+    target_of = partial(aimed_at, target, 0, len(tiny.CLASSES))
+    stage = Attacking(classifier, Segmentation(min_size=40), 2, target_of, Settings(iterations=5), 16, Turns())
     shares: list[float] = []
     rows, _ = stage.attack(given, shares.append)
     return rows, sum(shares)

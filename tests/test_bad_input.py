@@ -124,9 +124,9 @@ def _edited(**changes: Any) -> Callable[[Path], object]:
 
 
 def _flipped(store: Path) -> None:
-    content = bytearray((store / "scores.parquet").read_bytes())
+    content = bytearray((store / "explanations.parquet").read_bytes())
     content[50] ^= 1
-    (store / "scores.parquet").write_bytes(content)
+    (store / "explanations.parquet").write_bytes(content)
 
 
 DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
@@ -139,10 +139,16 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "no target": (_edited(target=None), "manifest.json"),
     "no JSON": (lambda store: (store / "manifest.json").write_text("{"), "manifest.json"),
     "not UTF-8": (lambda store: (store / "manifest.json").write_bytes(b"\xff\xfe"), "manifest.json"),
-    "a missing table": (lambda store: (store / "scores.parquet").unlink(), "scores.parquet"),
-    "a text for a table": (lambda store: (store / "scores.parquet").write_text("\x1b[31m"), "scores.parquet"),
-    "another table": (lambda store: shutil.copy(store / "photos.parquet", store / "scores.parquet"), "scores.parquet"),
-    "a table of links": (lambda store: _moved(store / "scores.parquet"), "scores.parquet"),
+    "a missing table": (lambda store: (store / "explanations.parquet").unlink(), "explanations.parquet"),
+    "a text for a table": (
+        lambda store: (store / "explanations.parquet").write_text("\x1b[31m"),
+        "explanations.parquet",
+    ),
+    "another table": (
+        lambda store: shutil.copy(store / "photos.parquet", store / "explanations.parquet"),
+        "explanations.parquet",
+    ),
+    "a table of links": (lambda store: _moved(store / "explanations.parquet"), "explanations.parquet"),
 }
 
 
@@ -165,7 +171,7 @@ def test_a_damaged_store(command: Command, store: Store, tmp_path: Path, kind: s
 def test_a_table_whose_bytes_changed(command: Command, store: Store, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(store.path, tmp_path / "copy"))
     _flipped(copy)
-    check(command("show", "--verify", copy), "scores")
+    check(command("show", "--verify", copy), "explanations")
 
 
 TEXTS = [name for kind, name in HOSTILE.items() if "long" not in kind]

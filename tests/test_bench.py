@@ -7,7 +7,7 @@ import pytest
 import tiny
 from rich.console import Console
 
-from compute.attacks.bim import Job
+from compute.attacks import Job
 from compute.bench import bench
 from compute.bench.limit import Rates
 from compute.bench.ours import Swept, same_superpixels
@@ -53,7 +53,7 @@ def test_passes_are_timed_at_the_limit() -> None:
 def test_superpixels_in_another_order_are_noticed() -> None:
     rgb = tiny.photo(3, tiny.SIZE, tiny.SIZE)
     case = Case("a", "b", rgb, np.zeros(rgb.shape[:2], dtype=bool), 0, rgb, 1)
-    job = Job("a", "b", rgb, Region(rank=1, segment=0, mask=case.region))
+    job = Job("a", "b", rgb, Region(rank=1, segment=0, mask=case.region), 0)
     entries = {"a": entry_of_superpixels(superpixels(rgb), [0, 1, 2])}
     swept = Swept(seconds=9.0, stages={}, gradients=40, explained=3, attempts=[(job, case)], entries=entries)
     assert same_superpixels(swept, {"a": [0, 1, 2]})

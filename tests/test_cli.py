@@ -88,7 +88,8 @@ def test_show_tells_what_is_in_a_store(command: Command, photos: Path, tmp_path:
 def test_list_names_what_is_known(command: Command) -> None:
     status, said, _ = command("list")
     assert status == 0
-    for word in ("efficientnet_lite0", "inception_v3", "resnet50", "guided_backprop", "random (baseline)", "quick:"):
+    words = ("efficientnet_lite0", "inception_v3", "resnet50", "guided_backprop", "random (baseline)", "quick:")
+    for word in (*words, "momentum"):
         assert word in said
 
 

@@ -126,7 +126,7 @@ def test_an_attack_is_settings_that_others_override(tmp_path: Path) -> None:
     (tmp_path / "a.toml").write_text("iterations = 7")
     found = configure(profile="quick", attack="authors", file=tmp_path / "a.toml", options={"confidence": 0.5})
     assert (found.step, found.iterations, found.confidence, found.regions) == (1, 7, 0.5, 4)
-    assert configure(attack="argmax") == Config()
+    assert configure(attack="confident") == Config()
     for name in ATTACKS:
         assert configure(attack=name)
     with pytest.raises(InputError, match="--attack strong: unknown; known are argmax, confident"):
@@ -139,7 +139,7 @@ def test_an_unknown_profile_is_an_error() -> None:
 
 
 def test_science_is_everything_but_places() -> None:
-    apart = {"photos", "device", "out", "weights", "time_limit"}
+    apart = {"photos", "device", "out", "weights", "time_limit", "keep"}
     assert set(Config().science()) == set(Config.model_fields) - apart
 
 

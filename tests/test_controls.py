@@ -46,7 +46,7 @@ def test_what_knows_no_class_is_not_specific_to_one(store: Store) -> None:
     alike = select(
         store,
         """select c.correlation, c.jaccard - s.mean_jaccard
-           from controls c join case_scores s using (case_id, explainer)
+           from control_scores c join case_scores s using (case_id, explainer)
            where control = 'class' and explainer = 'eigen_cam'""",
     )
     assert alike
@@ -141,5 +141,29 @@ def test_a_case_that_lime_cannot_size_is_left_out_whole(tmp_path: Path, monkeypa
     nowhere = Superpixels(np.zeros((tiny.SIZE, tiny.SIZE), np.int64), [7], {}, np.ones(1))
     monkeypatch.setitem(EXPLAINERS, "lime", Explainer("lime", lambda task: nowhere))
     store = tiny.published(tmp_path, 3, explainers=("lime", "lime@smooth", "saliency"))
-    assert select(store, "from explanations") == select(store, "from scores") == []
+    assert select(store, "from explanations") == select(store, "from case_methods") == []
     assert select(store, "select distinct explainer from failures where stage = 'explain'") == [("lime",)]
+
+
+def test_seeds_repeat_what_draws_and_nothing_else(store: Store, tmp_path: Path) -> None:
+    names = ("lime", "glime", "saliency", "random")
+    repeated = tiny.published(tmp_path, 3, explainers=names, seeds=3, engine="eager")
+    kinds = select(repeated, "select distinct explainer, repeat from repeats order by all")
+    assert kinds == [(name, repeat) for name in ("glime", "lime", "random") for repeat in (1, 2)]
+    assert select(repeated, "select count(*) from repeats where overlap between 0 and 1")[0][0] > 0
+    overlaps = select(
+        repeated, "select explainer, count(overlap5), max(overlap5) from repeats group by all order by all"
+    )
+    assert [(name, most <= 1 if count else None) for name, count, most in overlaps] == [
+        ("glime", True), ("lime", True), ("random", None),
+    ]  # fmt: skip
+    once = tiny.published(tmp_path / "once", 3, explainers=names, engine="eager")
+    assert tiny.rows(once, "explanations") == tiny.rows(repeated, "explanations")
+    assert select(once, "from repeats") == []
+
+
+def test_passes_are_counted(tmp_path: Path) -> None:
+    names = ("lime", "saliency", "lime@smooth", "smoothgrad", "random")
+    store = tiny.published(tmp_path, 3, explainers=names, lime_samples=50)
+    passes = select(store, "select distinct explainer, passes from explanations order by all")
+    assert passes == [("lime", 50), ("lime@smooth", 50), ("random", 0), ("saliency", 1), ("smoothgrad", 64)]

@@ -69,9 +69,21 @@ def test_pages_open(made: Path, page: str) -> None:
     assert not app.error and app.title
 
 
+def test_pages_of_targets_of_their_own(store: Path) -> None:
+    photos = pd.read_parquet(store / "photos.parquet")
+    rewrite(store, "photos", photos.assign(target_class="tarantula"))
+    manifest = json.loads((store / "manifest.json").read_text())
+    manifest["target"] = {"index": None, "name": "random"}
+    (store / "manifest.json").write_text(json.dumps(manifest))
+    assert "saw a class drawn for that photo" in said(visit(store.parent, "overview"))
+    assert "tarantula" in said(visit(store.parent, "attacks"))
+    values = [str(v) for frame in visit(store.parent, "run").dataframe for v in frame.value.to_numpy().ravel()]
+    assert "random, one for each photo" in values
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_pages_of_a_store_without_cases(store: Path, page: str) -> None:
-    without_rows(store, "scores", "controls", "explanations", keep=lambda f: f.iloc[:0])
+    without_rows(store, "repeats", "controls", "explanations", keep=lambda f: f.iloc[:0])
     without_rows(store, "attempts", keep=lambda f: f.assign(success=False, outcome="stalled"))
     app = visit(store, page)
     assert not app.error
@@ -88,7 +100,7 @@ def test_pages_of_a_store_without_anything(store: Path, page: str) -> None:
 @pytest.mark.parametrize("page", PAGES)
 def test_pages_of_a_single_case(store: Path, page: str) -> None:
     case = "made-00000-r01"
-    without_rows(store, "scores", "controls", "explanations", "attempts", keep=lambda f: f[f["case_id"] == case])
+    without_rows(store, "repeats", "controls", "explanations", "attempts", keep=lambda f: f[f["case_id"] == case])
     app = visit(store, page)
     assert not app.error
 
@@ -98,7 +110,7 @@ def test_pages_of_a_case_that_an_explainer_failed(store: Path, page: str, words:
     case = "made-00000-r01"
     without_rows(
         store,
-        "scores",
+        "repeats",
         "controls",
         "explanations",
         keep=lambda f: f[(f["case_id"] != case) | (f["explainer"] != "lime")],
@@ -146,14 +158,14 @@ def _newer(store: Path) -> str:
 
 
 def _truncated(store: Path) -> str:
-    data = (store / "scores.parquet").read_bytes()
-    (store / "scores.parquet").write_bytes(data[: len(data) // 2])
+    data = (store / "explanations.parquet").read_bytes()
+    (store / "explanations.parquet").write_bytes(data[: len(data) // 2])
     return "damaged"
 
 
 def _torn(store: Path) -> str:
     """Right head and foot, garbage between."""
-    path = store / "scores.parquet"
+    path = store / "explanations.parquet"
     data = bytearray(path.read_bytes())
     data[4 : len(data) // 2] = b"\xff" * (len(data) // 2 - 4)
     path.write_bytes(bytes(data))

@@ -1,6 +1,7 @@
 """Stores change, vanish and lie: what a page remembers is of the very files it shows, and reading images is bounded."""
 
 import io
+import json
 import os
 import shutil
 import zlib
@@ -18,7 +19,7 @@ from PIL import Image, ImageFile
 from compute.errors import InputError
 from compute.store.opening import Store, open_store
 from compute.store.png import png
-from compute.store.schema import BLOB_ROW_GROUP, TABLES
+from compute.store.schema import BLOB_ROW_GROUP, N_SIZES, TABLES
 from dashboard.data import boards, queries
 from dashboard.data.images import Images, decode
 
@@ -41,10 +42,16 @@ def best(board: boards.Board) -> float:
     return max(e["mean_jaccard"].mean for e in boards.cached(queries.summary, board).explainers.values())
 
 
+def without_hits(store: Path) -> pd.DataFrame:
+    frame = pd.read_parquet(store / "explanations.parquet")
+    return frame.assign(hits=pd.Series([[0] * N_SIZES] * len(frame)))
+
+
 def test_a_damaged_copy_viewed_first_does_not_show_through_the_good_store(store: Path, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(store, tmp_path / "copy" / "made"))
-    scores = pd.read_parquet(copy / "scores.parquet").assign(hits=0)
-    pq.write_table(pa.Table.from_pandas(scores, schema=TABLES["scores"], preserve_index=False), copy / "scores.parquet")
+    kept = json.loads((copy / "manifest.json").read_text())
+    rewrite(copy, "explanations", without_hits(copy))
+    (copy / "manifest.json").write_text(json.dumps(kept))
     with suppress(InputError):
         assert best(boards.open_board("made", copy)) == 0
     assert best(boards.open_board("made", store)) > 0
@@ -53,7 +60,7 @@ def test_a_damaged_copy_viewed_first_does_not_show_through_the_good_store(store:
 def test_a_store_that_changes_is_opened_again_and_one_that_does_not_is_kept(store: Path) -> None:
     first = boards.open_board("made", store)
     assert boards.open_board("made", store) is first
-    rewrite(store, "scores", pd.read_parquet(store / "scores.parquet").assign(hits=0))
+    rewrite(store, "explanations", without_hits(store))
     second = boards.open_board("made", store)
     assert best(first) > 0 and best(second) == 0 and first.key != second.key
 
@@ -61,7 +68,7 @@ def test_a_store_that_changes_is_opened_again_and_one_that_does_not_is_kept(stor
 def test_a_store_that_changes_while_it_is_opened_is_refused(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def meddling(path: Path) -> Store:
         opened = open_store(path)
-        os.utime(path / "scores.parquet")
+        os.utime(path / "explanations.parquet")
         return opened
 
     monkeypatch.setattr(boards, "open_store", meddling)

@@ -39,7 +39,7 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("one", "two"):
         store = make_store(root / f"{name} {EVIL[:28]}", cases=30, size=32, explainers=("lime", "random", EVIL))
         for table, columns in {
-            "photos": ("name", "clean_class", "licence", "source"),
+            "photos": ("name", "clean_class", "target_class", "licence", "source"),
             "attempts": ("final_class",),
             "failures": ("stage", "photo", "case_id", "explainer", "reason"),
         }.items():

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import tiny
 
-from compute.store.schema import TABLES, as_markdown
+from compute.store.schema import PUBLISHED, as_markdown
 
 ROOT = Path(__file__).parent.parent
 
@@ -18,7 +18,7 @@ def test_data_readme_holds_the_schema() -> None:
 
 def test_every_column_is_described() -> None:
     text = as_markdown()
-    for table, schema in TABLES.items():
+    for table, schema in PUBLISHED.items():
         assert f"### `{table}.parquet`" in text
         for field in schema:
             assert len(field.metadata[b"doc"]) > 3
@@ -33,6 +33,6 @@ def test_readme_explainer_takes_part(in_folder: Path, tmp_path: Path) -> None:
     explainers = ("saliency", "random", "readme_explainer:path_gradients")
     store = tiny.published(tmp_path / "store", 3, explainers=explainers)
     with store.connect() as connection:
-        scored = connection.execute("select distinct explainer from scores order by 1").fetchall()
+        scored = connection.execute("select distinct explainer from explanations order by 1").fetchall()
         assert connection.execute("select count(*) from failures where stage = 'explain'").fetchall() == [(0,)]
     assert scored == [("path_gradients",), ("random",), ("saliency",)]

@@ -15,6 +15,7 @@ from compute.explainers.perturbation.lime import lime
 from compute.networks import engine
 from compute.networks.classifier import Classifier
 from compute.networks.engine import Engine
+from compute.scoring.presentations import methods
 from compute.sweep.config import Config
 from compute.sweep.sweep import passes_of
 
@@ -40,8 +41,11 @@ def test_choices_follow_from_the_work_and_the_kind_of_device() -> None:
 
 
 def test_passes_are_limes() -> None:
-    assert passes_of(Config(regions=10, lime_samples=1000), 112) == 1_120_000
-    assert passes_of(Config(regions=10, explainers=("saliency", "random")), 112) == 0
+    assert (
+        passes_of(Config(regions=10, lime_samples=1000), methods(["lime", "lime@smooth", "saliency"]), 112) == 1_120_000
+    )
+    assert passes_of(Config(regions=10), methods(["saliency", "random"]), 112) == 0
+    assert passes_of(Config(regions=1, lime_samples=10, seeds=3), methods(["rise", "glime"]), 1) == 60
 
 
 def _ranked(asked: Engine, known: Classifier, lime_samples: int = 90) -> tuple[list[int], torch.Tensor]:

@@ -121,7 +121,7 @@ def test_saliency_is_captum_s_gradient_without_its_negative_part(request: pytest
 
 def test_baselines_look_at_no_network_and_the_rest_is_ranked() -> None:
     baselines = {name for name, explainer in EXPLAINERS.items() if explainer.baseline}
-    assert baselines == {"random", "random@superpixels", "centre", "edges", "texture"}
+    assert baselines == {"random", "random@superpixels", "centre", "edges", "texture", "oracle@superpixels"}
     for name in baselines:
         one, other = (entry(name, task_of(name, target=t)) for t in (0, 3))
         assert np.array_equal(one, other)

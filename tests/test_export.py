@@ -52,7 +52,7 @@ def test_a_selection_as_csv_and_parquet(board: boards.Board) -> None:
         assert found["score"].to_numpy() == pytest.approx(expected["score"].to_numpy())
         assert set(found["explainer"]) == {"saliency"} and set(found["measure"]) == {"hamming"}
     origin = json.loads(parquet.schema.metadata[b"wolfspider"])
-    assert origin["sha256"]["scores"] == board.manifest["tables"]["scores"]["sha256"]
+    assert origin["sha256"]["explanations"] == board.manifest["tables"]["explanations"]["sha256"]
     assert origin["selection"] == selection.to_params()
 
 

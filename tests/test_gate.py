@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from compute.attacks.bim import BIM, Job, attack
+from compute.attacks import Job, Settings, attack
 from compute.errors import InputError
 from compute.explainers.gradients.saliency import input_gradient
 from compute.inputs.regions import Region
@@ -210,8 +210,8 @@ REFUSED: dict[str, Refused] = {
 def test_networks_that_can_run_are_attacked_and_explained(kind: str) -> None:
     made = Classifier.of(ADMITTED[kind](), size=SIZE)
     rgb = tiny.photo(1, SIZE, SIZE)
-    job = Job("case", "photo", rgb, Region(1, 0, rgb[..., 0] >= 0))
-    (attempt,) = attack(made, [job], BIM(target=1, iterations=2))
+    job = Job("case", "photo", rgb, Region(1, 0, rgb[..., 0] >= 0), 1)
+    (attempt,) = attack(made, [job], Settings(iterations=2))
     assert 0 < attempt.target_confidence < 1
     task = tiny.task(of=made, target=1)
     assert input_gradient(task).isfinite().all()

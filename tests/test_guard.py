@@ -71,7 +71,7 @@ def case() -> Case:
 
 def by_ours(found: Explained) -> list[Any]:
     """What our explainers said."""
-    rows = [*found.rows["scores"], *({**row, "seconds": 0} for row in found.rows["explanations"])]
+    rows = [{**row, "seconds": 0} for row in found.rows["explanations"]]
     images = [row for row in found.rows["images"] if row["kind"] != "entry:meddler"]
     return [row for row in rows if row["explainer"] != "meddler"] + images
 

@@ -130,7 +130,7 @@ def test_an_explainer_that_meddles_is_recorded_and_the_store_is_the_others_as_wi
         note = "all priorities are equal: the pixels were chosen at random"
         assert diagnostics.fetchall() == [(f'{{"note": "{note}"}}',)]
     assert failures == [("hooked", "it changed forward hooks of the network")]
-    assert [row for row in tiny.rows(store, "scores") if row[1] in OURS] == tiny.rows(alone, "scores")
+    assert [row for row in tiny.rows(store, "explanations") if row[1] in OURS] == tiny.rows(alone, "explanations")
 
 
 def test_a_time_limit_is_no_part_of_what_a_sweep_is(module: str, in_folder: Path) -> None:

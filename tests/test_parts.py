@@ -16,7 +16,7 @@ from compute.store import durable
 from compute.store.files import sha256_file
 from compute.store.manifest import MANIFEST
 from compute.store.parts import Parts
-from compute.store.schema import TABLES
+from compute.store.schema import PUBLISHED
 
 RUN: dict[str, Any] = {
     "config": {"group": 1, "regions": 4, "seed": 0}, "config_hash": "abc", "environment": {"torch": "2"},
@@ -24,10 +24,14 @@ RUN: dict[str, Any] = {
     "target": {"index": 1, "name": "cup"}, "explainers": [{"name": "lime", "baseline": False}], "sizes": "lime",
     "photos": ["a"],
 }  # fmt: skip
+NOBODY: dict[str, Any] = {"explainers": []}
 
 
-def scores(case: str, hits: int = 3) -> list[dict[str, Any]]:
-    return [{"case_id": case, "explainer": "lime", "n": n, "pixels": 5 * n, "hits": hits} for n in range(1, 21)]
+def failures(case: str, reason: str = "broken") -> list[dict[str, Any]]:
+    return [
+        {"stage": "explain", "photo": "a.png", "case_id": case, "explainer": f"e{i}", "reason": reason}
+        for i in range(20)
+    ]
 
 
 @pytest.fixture
@@ -39,21 +43,21 @@ def parts(tmp_path: Path) -> Parts:
 
 def test_a_part_is_read_as_it_was_written(parts: Parts) -> None:
     assert not parts.done("a")
-    parts.write("a", {"scores": scores("a-r01")}, {"lime": 1.5})
+    parts.write("a", {"failures": failures("a-r01")}, {"lime": 1.5})
     assert parts.done("a")
-    assert parts.read("a", "scores") == scores("a-r01")
+    assert parts.read("a", "failures") == failures("a-r01")
     assert parts.read("a", "photos") == []
 
 
 def test_publishing_joins_in_the_order_given_and_adds_up(parts: Parts) -> None:
     for name in "cab":
-        parts.write(name, {"scores": scores(name)}, {"lime": 1.5, f"only {name}": 1.0})
-    manifest = parts.publish(["a", "b", "c"], {"schema_version": 1})
-    found = pq.read_table(parts.root / "scores.parquet")
+        parts.write(name, {"failures": failures(name)}, {"lime": 1.5, f"only {name}": 1.0})
+    manifest = parts.publish([["a", "b"], ["c"]], NOBODY)
+    found = pq.read_table(parts.root / "failures.parquet")
     assert found.column("case_id").to_pylist() == ["a"] * 20 + ["b"] * 20 + ["c"] * 20
     assert manifest["seconds"] == {"lime": 4.5, "only a": 1.0, "only b": 1.0, "only c": 1.0}
     assert json.loads((parts.root / MANIFEST).read_text()) == manifest
-    for table, schema in TABLES.items():
+    for table, schema in PUBLISHED.items():
         path = parts.root / f"{table}.parquet"
         assert pq.read_schema(path).equals(schema, check_metadata=True)
         entry = manifest["tables"][table]
@@ -64,21 +68,21 @@ def test_publishing_joins_in_the_order_given_and_adds_up(parts: Parts) -> None:
         }
     parts.discard()
     assert not parts.folder.exists()
-    assert {p.name for p in parts.root.iterdir()} == {*(f"{t}.parquet" for t in TABLES), MANIFEST, "run.json"}
+    assert {p.name for p in parts.root.iterdir()} == {*(f"{t}.parquet" for t in PUBLISHED), MANIFEST, "run.json"}
 
 
 def test_images_come_in_small_row_groups(parts: Parts) -> None:
     for name in "abc":
         parts.write(name, {"images": [{"owner": name, "kind": str(i), "png": b"x"} for i in range(50)]}, {})
-    parts.publish(["a", "b", "c"], {})
+    parts.publish([["a", "b"], ["c"]], NOBODY)
     metadata = pq.read_metadata(parts.root / "images.parquet")
     assert max(metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)) <= 64
 
 
 def test_a_missing_part_is_not_published(parts: Parts) -> None:
-    parts.write("a", {"scores": scores("a")}, {})
+    parts.write("a", {"failures": failures("a")}, {})
     with pytest.raises(InputError, match=r"1 of 2 parts are missing .b, .*then publish"):
-        parts.publish(["a", "b"], {})
+        parts.publish([["a"], ["b"]], NOBODY)
     assert parts.done("a")
     assert not (parts.root / MANIFEST).exists()
 
@@ -88,36 +92,36 @@ def full(*_: object, **__: object) -> None:
 
 
 def test_a_full_disk_leaves_no_half_part(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
-    parts.write("a", {"scores": scores("a")}, {})
+    parts.write("a", {"failures": failures("a")}, {})
     with monkeypatch.context() as patched:
         patched.setattr(durable, "write", full)
         with pytest.raises(InputError, match=r"cannot be written .No space left"):
-            parts.write("b", {"scores": scores("b")}, {})
+            parts.write("b", {"failures": failures("b")}, {})
     assert [path.name for path in parts.folder.iterdir()] == ["a"]
-    parts.write("b", {"scores": scores("b")}, {})
-    assert parts.read("b", "scores") == scores("b")
+    parts.write("b", {"failures": failures("b")}, {})
+    assert parts.read("b", "failures") == failures("b")
 
 
 def test_a_full_disk_while_publishing_loses_no_part(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
-    parts.write("a", {"scores": scores("a")}, {})
+    parts.write("a", {"failures": failures("a")}, {})
     with monkeypatch.context() as patched:
         patched.setattr(pq.ParquetWriter, "write_table", full)
         with pytest.raises(InputError, match=r"cannot be written .No space left"):
-            parts.publish(["a"], {})
+            parts.publish([["a"]], NOBODY)
     assert parts.done("a")
     assert not (parts.root / MANIFEST).exists()
-    parts.publish(["a"], {})
+    parts.publish([["a"]], NOBODY)
     parts.discard()
-    assert {p.name for p in parts.root.iterdir()} == {*(f"{t}.parquet" for t in TABLES), MANIFEST, "run.json"}
-    assert pq.read_metadata(parts.root / "scores.parquet").num_rows == 20
+    assert {p.name for p in parts.root.iterdir()} == {*(f"{t}.parquet" for t in PUBLISHED), MANIFEST, "run.json"}
+    assert pq.read_metadata(parts.root / "failures.parquet").num_rows == 20
 
 
-FILES = ["scores.parquet", "seconds.json", "sums.json"]
+FILES = ["failures.parquet", "seconds.json", "sums.json"]
 
 
 @pytest.mark.parametrize("file", FILES)
 def test_any_damage_to_a_part_is_seen_and_mended(parts: Parts, file: str) -> None:
-    rows = {"scores": scores("a")}
+    rows = {"failures": failures("a")}
     parts.write("a", rows, {"lime": 1.5})
     assert sorted(path.name for path in (parts.folder / "a").iterdir()) == FILES
     path = parts.folder / "a" / file
@@ -129,17 +133,17 @@ def test_any_damage_to_a_part_is_seen_and_mended(parts: Parts, file: str) -> Non
     for damage in (b"", whole[:-1], whole + b"1", *flipped, None):
         path.unlink() if damage is None else path.write_bytes(damage)
         with pytest.raises(InputError, match=r"parts/a/.*: (damaged|missing|not readable JSON)"):
-            parts.publish(["a"], {})
+            parts.publish([["a"]], NOBODY)
         with pytest.warns(Notice, match=r"parts/a/.*: .*this part is made anew"):
             assert not parts.done("a")
         parts.write("a", rows, {"lime": 1.5})
         assert parts.done("a")
         assert [path.name for path in parts.folder.iterdir()] == ["a"]
-    parts.publish(["a"], {})
+    parts.publish([["a"]], NOBODY)
 
 
 HOSTILE: dict[str, tuple[str, bytes]] = {
-    "another table": ("scores.parquet", b"PAR1 and nothing else PAR1"),
+    "another table": ("failures.parquet", b"PAR1 and nothing else PAR1"),
     "seconds as text": ("seconds.json", b'{"lime": "long"}'),
     "seconds as a list": ("seconds.json", b"[]"),
 }
@@ -148,12 +152,12 @@ HOSTILE: dict[str, tuple[str, bytes]] = {
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_a_part_whose_checksums_fit_may_still_be_no_part(parts: Parts, kind: str) -> None:
     file, content = HOSTILE[kind]
-    parts.write("a", {"scores": scores("a")}, {})
+    parts.write("a", {"failures": failures("a")}, {})
     (parts.folder / "a" / file).write_bytes(content)
     sums = {name: sha256_file(parts.folder / "a" / name) for name in FILES if name != "sums.json"}
     (parts.folder / "a" / "sums.json").write_text(json.dumps(sums))
     with pytest.raises(InputError, match="damaged"):
-        parts.publish(["a"], {})
+        parts.publish([["a"]], NOBODY)
 
 
 def test_of_two_writers_one_part_stays_whole(parts: Parts) -> None:
@@ -161,14 +165,14 @@ def test_of_two_writers_one_part_stays_whole(parts: Parts) -> None:
 
     def write(i: int) -> None:
         gate.wait()
-        parts.write("a", {"scores": scores("a", hits=i)}, {"lime": float(i)})
+        parts.write("a", {"failures": failures("a", str(i))}, {"lime": float(i)})
 
     threads = [threading.Thread(target=write, args=(i,)) for i in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    hits = {row["hits"] for row in parts.read("a", "scores")}
+    hits = {row["reason"] for row in parts.read("a", "failures")}
     assert len(hits) == 1
     assert json.loads((parts.folder / "a" / "seconds.json").read_text()) == {"lime": float(hits.pop())}
     assert [path.name for path in parts.folder.iterdir()] == ["a"]
@@ -210,7 +214,7 @@ def test_leftovers_are_cleared_by_who_is_alone(tmp_path: Path) -> None:
     first.begin(RUN)
     first.write("a", {}, {})
     (first.folder / ".b.1234").mkdir()
-    (first.folder / ".b.1234" / "scores.parquet").write_bytes(b"half a")
+    (first.folder / ".b.1234" / "failures.parquet").write_bytes(b"half a")
     (first.folder / ".images.5678").write_bytes(b"half a")
     Parts(tmp_path).begin(RUN)
     assert len(list(first.folder.iterdir())) == 3  # the first is still at work
@@ -232,8 +236,8 @@ def test_a_relative_folder_stays_where_it_is(in_folder: Path, monkeypatch: pytes
 def test_the_path_of_a_run_does_not_matter(tmp_path: Path, name: bytes) -> None:
     made = Parts(tmp_path / os.fsdecode(name) / "store")
     made.begin(RUN)
-    made.write("a", {"scores": scores("a")}, {"lime": 1.0})
-    assert made.publish(["a"], {})["tables"]["scores"]["rows"] == 20
+    made.write("a", {"failures": failures("a")}, {"lime": 1.0})
+    assert made.publish([["a"]], NOBODY)["tables"]["failures"]["rows"] == 20
 
 
 def test_the_same_run_may_begin_again(parts: Parts) -> None:

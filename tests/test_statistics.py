@@ -1,11 +1,10 @@
 """Intervals that hold the truth as often as they say; differences on shared cases; the two answers in words."""
 
-from importlib import resources
-
 import duckdb
 import numpy as np
 import pandas as pd
 import pytest
+import views
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from simulate_coverage import POPULATIONS, coverage, false_alarms
@@ -13,7 +12,6 @@ from simulate_coverage import POPULATIONS, coverage, false_alarms
 from compute.scoring.intervals import clustered_means, holm
 from compute.scoring.statistics import MEASURES, Estimate, Summary, summarise
 from compute.scoring.words import answer_r1, answer_r2, bracketed, counted, few_photos, signed, sure
-from compute.store.schema import TABLES
 
 HITS = {"good": 8, "bad": 2, "random": 1}
 """Of a region and an explanation of ten pixels each: Jaccard indices 2/3, 1/9 and 1/19."""
@@ -21,29 +19,8 @@ HITS = {"good": 8, "bad": 2, "random": 1}
 
 def connection(scores: pd.DataFrame, explainers: tuple[str, ...] = tuple(HITS)) -> duckdb.DuckDBPyConnection:
     """A store's views over rows of photo_id, case_id, explainer, hits; `random` is the baseline."""
-    found = duckdb.connect(":memory:")
-    names = pd.DataFrame([(e, i, e == "random") for i, e in enumerate(explainers)], columns=["name", "p", "baseline"])
-    found.execute("create table explainers as select name, p as position, baseline from names")
-    found.execute(
-        """create table photos as select distinct photo_id, photo_id as name, 0 as clean_index, '' as clean_class,
-             1.0 as clean_confidence, 10 as size, false as hand_drawn from scores"""
-    )
-    found.execute(
-        """create table attempts as select distinct case_id, photo_id, 10 as region_pixels, 100 as n_pixels,
-             true as success from scores"""
-    )
-    for table in ("explanations", "controls"):
-        found.register("empty", TABLES[table].empty_table())
-        found.execute(f"create table {table} as from empty")
-    assert len(names)
-    rows = scores.assign(n=1, pixels=10)
-    found.execute(
-        """create table scores as select case_id, explainer::varchar as explainer, n::utinyint as n, pixels, hits
-             from rows"""
-    )
-    assert len(rows) == len(scores)
-    found.execute(resources.files("compute.store").joinpath("views.sql").read_text())
-    return found
+    counts = scores[["photo_id", "case_id", "explainer", "hits"]].itertuples(index=False)
+    return views.over(((p, c, e, 10, int(hits)) for p, c, e, hits in counts), [(e, e == "random") for e in explainers])
 
 
 def scores(photos: int, cases: int = 1, explainers: tuple[str, ...] = tuple(HITS), noise: int = 0) -> pd.DataFrame:

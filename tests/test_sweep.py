@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 import tracemalloc
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import forkserver
 from pathlib import Path
@@ -22,7 +22,7 @@ from PIL import Image
 from torch import nn
 
 from compute import open_store
-from compute.attacks.bim import Attempt
+from compute.attacks import Attempt
 from compute.errors import InputError, Notice
 from compute.explainers import EXPLAINERS, Explainer, Superpixels, Task
 from compute.networks import classifiers, engine
@@ -131,7 +131,7 @@ def test_the_manifest_tells_how_it_was_made(store: Store) -> None:
 def test_the_engine_changes_no_score(store: Store, tmp_path: Path) -> None:
     fast = tiny.published(tmp_path, engine="onnxruntime")
     assert fast.manifest["config"]["engine"] == "onnxruntime"
-    assert tiny.rows(fast, "scores") == tiny.rows(store, "scores")
+    assert tiny.rows(fast, "case_methods") == tiny.rows(store, "case_methods")
 
 
 def test_the_order_of_photos_does_not_matter(store: Store, tmp_path: Path) -> None:
@@ -151,23 +151,23 @@ def test_shards_joined_are_one_run(store: Store, tmp_path: Path) -> None:
     assert tiny.facts(publish(tmp_path)) == tiny.facts(store)
 
 
-@pytest.mark.parametrize("table", ["photos", "scores", "images"])
+@pytest.mark.parametrize("table", ["photos", "explanations", "images", "case_methods"])
 def test_two_publishers_at_once_leave_one_whole_store(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, table: str
 ) -> None:
     """The other publishes everything while this one is about to write a table."""
     for i in (1, 2):
         tiny.sweep(tmp_path, shard=(i, 2))
-    join = Parts._join
+    write = Parts._publish
 
-    def overtaken(self: Parts, name: str, names: Sequence[str]) -> dict[str, Any]:
-        if name == table and not (tmp_path / "manifest.json").exists():
+    def overtaken(self: Parts, tables: Sequence[str], pieces: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+        if table in tables and not (tmp_path / "manifest.json").exists():
             with monkeypatch.context() as plain:
-                plain.setattr(Parts, "_join", join)
+                plain.setattr(Parts, "_publish", write)
                 publish(tmp_path)
-        return join(self, name, names)
+        return write(self, tables, pieces)
 
-    monkeypatch.setattr(Parts, "_join", overtaken)
+    monkeypatch.setattr(Parts, "_publish", overtaken)
     found = publish(tmp_path)
     assert tiny.facts(found) == tiny.facts(store)
     assert found.damaged() == []
@@ -177,7 +177,8 @@ def test_another_seed_changes_what_is_drawn_and_nothing_else(store: Store, tmp_p
     other = tiny.facts(tiny.published(tmp_path, seed=1))
     first = tiny.facts(store)
     assert other["attempts"] == first["attempts"]
-    apart = {row[1] for row in set(first["scores"]) ^ set(other["scores"])}
+    kept = [tuple(map(str, row)) for row in other["case_methods"]]
+    apart = {row[2] for row in first["case_methods"] if tuple(map(str, row)) not in kept}
     assert "random" in apart
     assert other["photos"] == first["photos"]
 
@@ -338,6 +339,7 @@ def test_fewer_regions_than_asked_for_are_all_attacked(tmp_path: Path) -> None:
         ({"target": "wolf spidre"}, "did you mean 'wolf spider'"),
         ({"target": "6"}, "tiny has the classes 0 to 5"),
         ({"explainers": ("lime", "nothing")}, "--explainers nothing: unknown"),
+        ({"algorithm": "fgsm"}, "--algorithm fgsm: unknown; known are bim, momentum, smallest"),
         ({"device": "tpu"}, "--device tpu"),
     ],
 )
@@ -578,3 +580,13 @@ def test_work_ahead_keeps_its_order_and_its_depth() -> None:
         for i, result in enumerate(ahead(lambda x: x * x, items(), pool, depth=4)):
             assert result == i * i
             assert len(taken) <= i + 4
+
+
+@pytest.mark.parametrize(
+    ("keep", "kinds"),
+    [("images", {"photo", "adversarial", "segments", "entry"}), ("entries", {"segments", "entry"}), ("none", set())],
+)
+def test_a_store_keeps_the_images_that_were_asked_for(tmp_path: Path, keep: str, kinds: set[str]) -> None:
+    store = tiny.published(tmp_path, 2, explainers=("saliency", "random"), keep=keep)
+    assert {kind.partition(":")[0] for (kind,) in select(store, "select distinct kind from images")} == kinds
+    assert select(store, "from explanations")

@@ -1,17 +1,22 @@
 """The viewer's payload and the thumbnails, without a browser."""
 
+import io
 import json
+import zipfile
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
-from make_store import make_store
+from make_store import make_store, rewrite
 
 from compute.store.png import from_png, png
 from dashboard.data import boards
 from dashboard.viewer import casefile, thumbnails
 from dashboard.viewer import component as viewer
+from dashboard.viewer.export import case_npz
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +65,20 @@ def test_baselines_have_no_rank_and_superpixels_have_weights(board: boards.Board
     assert "weights" not in by_label["Classic saliency"]
     ranked = [e["rank_jaccard"] for e in header["explainers"] if not e["baseline"]]
     assert np.sum(ranked, axis=0) == pytest.approx(6.0)
+
+
+def test_a_case_is_told_with_the_target_of_its_photo(tmp_path: Path) -> None:
+    path = make_store(tmp_path / "made", cases=12, size=32)
+    photos = pd.read_parquet(path / "photos.parquet")
+    rewrite(path, "photos", photos.assign(target_class=[f"class {i}" for i in range(len(photos))]))
+    board = boards.open_board("made", path)
+    case = casefile.load(board, board.query("select max(case_id) as id from cases")["id"].iloc[0])
+    assert isinstance(case, casefile.CaseFile)
+    name = f"class {len(photos) - 1}"
+    assert case.facts["target_class"] == name
+    assert f"{name}: 0.01 %" in unpack(viewer.payload(board, case, 1))[0]["captions"]["photo"]
+    with zipfile.ZipFile(io.BytesIO(case_npz(board, case))) as archive:
+        assert f"target `{name}`" in archive.read("README.md").decode()
 
 
 def test_strange_diagnostics_are_left_out(board: boards.Board) -> None:

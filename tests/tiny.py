@@ -15,7 +15,8 @@ from compute.explainers import Task
 from compute.inputs.source import Source, from_array
 from compute.networks.classifier import Classifier
 from compute.store.opening import Store
-from compute.sweep.config import Config
+from compute.store.schema import DERIVED, TABLES
+from compute.sweep.config import ATTACKS, Config
 from compute.sweep.sweep import run_sweep
 
 torch.set_num_threads(1)  # passes of the tiny network are too small to share
@@ -85,6 +86,7 @@ def sources(count: int) -> list[Source]:
 def config(out: Path, **options: Any) -> Config:
     """A configuration of seconds."""
     small: dict[str, Any] = {"regions": 3, "lime_samples": 40, "min_size": 40, "group": 2, "device": "cpu"}
+    small |= ATTACKS["argmax"]
     return Config(out=str(out), **{**small, **options})
 
 
@@ -109,7 +111,7 @@ def rows(store: Store, table: str) -> list[tuple[Any, ...]]:
 
 def facts(store: Store) -> dict[str, list[tuple[Any, ...]]]:
     """Everything in a store that must follow from its configuration."""
-    return {t: rows(store, t) for t in ("photos", "attempts", "explanations", "scores", "images", "failures")}
+    return {t: rows(store, t) for t in (*TABLES, *DERIVED)}
 
 
 def task(image: int = 3, target: int = TARGET, seed: int = 0, of: Classifier | None = None, **more: Any) -> Task:
@@ -121,7 +123,14 @@ def task(image: int = 3, target: int = TARGET, seed: int = 0, of: Classifier | N
         found: Tensor = known.network(batch).softmax(dim=1)
         return found
 
-    return Task(network=known.network, rgb=rgb, target=target, seed=seed, probabilities=probabilities, **more)
+    told: dict[str, Any] = {
+        "network": known.network,
+        "rgb": rgb,
+        "target": target,
+        "seed": seed,
+        "probabilities": probabilities,
+    }
+    return Task(**told, **{"region": np.tri(known.size, dtype=bool), **more})
 
 
 def in_fresh_process(code: str) -> None:

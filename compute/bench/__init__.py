@@ -25,6 +25,7 @@ from compute.inputs.source import Source
 from compute.networks import classifiers, engine
 from compute.networks.classifier import Classifier
 from compute.networks.engine import Engine, Probabilities
+from compute.scoring.presentations import methods
 from compute.sweep.config import Config
 from compute.sweep.sweep import attack_of, passes_of
 
@@ -76,7 +77,7 @@ def bench(
         attack_rates.append(ours.attack_rate(config, classifier, sources, target))
         limits.append(best.now())
         say(head + "the user's own loop")
-        loops.append(_loop(config, original, device, sweeps[0], target))
+        loops.append(_loop(config, original, device, sweeps[0]))
     near = [Rates(*((a + b) / 2 for a, b in zip(*pair, strict=True))) for pair in pairwise(limits)]
     at_limit = [s.stages_at(r, config) for s, r in zip(sweeps, near[::3], strict=True)]
     lime_over = [rate / r.forward for rate, r in zip(lime_rates, near[1::3], strict=True)]
@@ -127,7 +128,7 @@ def _warm_up(classifier: Classifier, config: Config, photos_: int) -> tuple[Conf
     """The resolved configuration and its passes, and the seconds until the first of them was done."""
     started = time.perf_counter()
     asked = Engine(config.engine, config.precision, config.batch)
-    chosen, probabilities = engine.ready(classifier, asked, passes=passes_of(config, photos_))
+    chosen, probabilities = engine.ready(classifier, asked, passes=passes_of(config, methods(["lime"]), photos_))
     probabilities(classifier.example())
     wait(classifier.device)
     return config.but(engine=chosen.name, batch=chosen.batch), probabilities, time.perf_counter() - started
@@ -141,7 +142,7 @@ def _runner_up(classifier: Classifier, sources: Sequence[Source]) -> int:
         return int(classifier.network(x)[0].topk(2).indices[1])
 
 
-def _loop(config: Config, network: nn.Module, device: torch.device, swept: Swept, target: int) -> LoopResult:
+def _loop(config: Config, network: nn.Module, device: torch.device, swept: Swept) -> LoopResult:
     """The user's own loop over the attempts of a sweep, in a process that nothing of ours has tuned."""
     items = [
         LoopItem(job, case.rgb if case else None, seed_of(config.seed, job.case_id, "lime"))
@@ -149,9 +150,7 @@ def _loop(config: Config, network: nn.Module, device: torch.device, swept: Swept
     ]
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=spawn, initializer=end_with_parent) as pool:
-        return pool.submit(
-            run_loop, network, str(device), items, attack_of(config, target), config.lime_samples
-        ).result()
+        return pool.submit(run_loop, network, str(device), items, attack_of(config), config.lime_samples).result()
 
 
 def end_with_parent() -> None:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from compute.attacks.bim import BIM, Job
+from compute.attacks import Job, Settings
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,9 @@ class LoopResult:
     superpixels: dict[str, list[int]]
 
 
-def run_loop(network: nn.Module, device: str, items: Sequence[LoopItem], settings: BIM, samples: int) -> LoopResult:
+def run_loop(
+    network: nn.Module, device: str, items: Sequence[LoopItem], settings: Settings, samples: int
+) -> LoopResult:
     """Attack the jobs one by one, and explain those that wolfspider attacked with success."""
     from captum.attr import GuidedBackprop, Saliency
     from lime import lime_image
@@ -52,7 +54,7 @@ def run_loop(network: nn.Module, device: str, items: Sequence[LoopItem], setting
         with torch.no_grad():
             return network(x).softmax(dim=1).cpu().numpy()
 
-    _attack(network, device, items[0].job, BIM(target=settings.target, iterations=1))  # warm-up
+    _attack(network, device, items[0].job, Settings(iterations=1))  # warm-up
     for item in items:
         started = time.perf_counter()
         _attack(network, device, item.job, settings)
@@ -64,30 +66,30 @@ def run_loop(network: nn.Module, device: str, items: Sequence[LoopItem], setting
         found = explainer.explain_instance(
             item.adversarial / 255.0,
             probabilities,
-            labels=(settings.target,),
+            labels=(item.job.target,),
             top_labels=None,
             num_samples=samples,
             random_seed=0,
         )
-        superpixels[item.job.case_id] = [int(s) for s, weight in found.local_exp[settings.target] if weight > 0]
+        superpixels[item.job.case_id] = [int(s) for s, weight in found.local_exp[item.job.target] if weight > 0]
         explained = time.perf_counter()
         x = torch.from_numpy(item.adversarial).permute(2, 0, 1)[None].float().div(255).to(device).requires_grad_()
-        Saliency(network).attribute(x, target=settings.target, abs=False)
-        GuidedBackprop(network).attribute(x, target=settings.target)
+        Saliency(network).attribute(x, target=item.job.target, abs=False)
+        GuidedBackprop(network).attribute(x, target=item.job.target)
         seconds["lime"] += explained - attacked
         seconds["gradients"] += time.perf_counter() - explained
     return LoopResult(seconds, superpixels)
 
 
-def _attack(network: nn.Module, device: str, job: Job, settings: BIM) -> None:
+def _attack(network: nn.Module, device: str, job: Job, settings: Settings) -> None:
     """BIM on one region, until it succeeds or the iterations end."""
     x = torch.from_numpy(job.rgb).permute(2, 0, 1)[None].float().to(device)
     mask = torch.from_numpy(job.region.mask)[None, None].to(device)
-    target = torch.tensor([settings.target], device=device)
+    target = torch.tensor([job.target], device=device)
     for _ in range(settings.iterations):
         image = (x / 255).requires_grad_()
         logits = network(image)
-        if int(logits.argmax()) == settings.target:
+        if int(logits.argmax()) == job.target:
             return
         (gradient,) = torch.autograd.grad(nn.functional.cross_entropy(logits, target), image)
         x = (x - settings.step * mask * gradient.sign()).clamp(0, 255)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from compute.attacks.bim import BIM, Job, attack
+from compute.attacks import Job, Settings, attack
 from compute.bench.limit import Rates, wait
 from compute.explainers import Task
 from compute.explainers.base import seed_of
@@ -91,19 +91,20 @@ def sweep(config: Config, classifier: Classifier, sources: Sequence[Source]) -> 
 
 def _attempts(store: Store, sources: Sequence[Source], config: Config) -> list[tuple[Job, Case | None]]:
     """The attempts of a store, as jobs, and as cases where they succeeded."""
-    size, target = store.manifest["classifier"]["size"], store.manifest["target"]["index"]
+    size = store.manifest["classifier"]["size"]
     rgb = {s.photo_id: photos.load(s, size).rgb for s in sources}
     with store.connect() as connection:
         rows = connection.execute(
-            """select case_id, photo_id, region_rank, success, s.png, a.png from attempts
+            """select case_id, photo_id, region_rank, success, target_index, s.png, a.png from attempts
+               join photos using (photo_id)
                join images s on s.owner = photo_id and s.kind = 'segments'
                join images a on a.owner = case_id and a.kind = 'adversarial' order by case_id"""
         ).fetchall()
     found = []
-    for case_id, photo_id, rank, success, segments, adversarial in rows:
+    for case_id, photo_id, rank, success, target, segments, adversarial in rows:
         region = next(r for r in largest(from_png(segments), config.regions) if r.rank == rank)
         case = Case(case_id, photo_id, from_png(adversarial), region.mask, target, rgb[photo_id], target)
-        found.append((Job(case_id, photo_id, rgb[photo_id], region), case if success else None))
+        found.append((Job(case_id, photo_id, rgb[photo_id], region, target), case if success else None))
     return found
 
 
@@ -141,10 +142,11 @@ def attack_rate(config: Config, classifier: Classifier, sources: Sequence[Source
     for source in sources:
         rgb = photos.load(source, classifier.size).rgb
         jobs += [
-            Job(f"{source.photo_id}-{r.rank}", source.photo_id, rgb, r) for r in largest(Segmentation().of(rgb), 10)
+            Job(f"{source.photo_id}-{r.rank}", source.photo_id, rgb, r, target)
+            for r in largest(Segmentation().of(rgb), 10)
         ]
     jobs = jobs[: config.batch]
-    settings = BIM(target=target, iterations=ATTACK_STEPS, patience=ATTACK_STEPS, confidence=1.1)
+    settings = Settings(iterations=ATTACK_STEPS, patience=ATTACK_STEPS, confidence=1.1)
     started = time.perf_counter()
     done = list(attack(classifier, jobs, settings, batch=config.batch))
     return sum(a.iterations + 1 for a in done) / (time.perf_counter() - started)

@@ -6,7 +6,7 @@ A function `f(task)` or a class whose instances are called `instance(task)` will
 
 from compute.explainers import attention, captum, plain
 from compute.explainers.base import EXPLAINERS, Explainer, Explanation, Superpixels, Task, resolve
-from compute.explainers.baselines import prior, random
+from compute.explainers.baselines import oracle, prior, random
 from compute.explainers.cams import gradient_cams, guided_grad_cam, score_cam
 from compute.explainers.gradients import deep_lift, guided_backprop, noise, path, saliency
 from compute.explainers.perturbation import ablation, glime, lime, rise, shapley

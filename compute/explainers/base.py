@@ -41,6 +41,7 @@ class Task:
         prepared: what the explainer's `prepare` returned, in another thread; None without one.
         photo: (H, W, 3) uint8, the photo before the attack; `lime@clean` takes its superpixels.
         memory: answers of the network about this image, by name, (images, classes): shared by tasks about it.
+        region: (H, W) bool, what was attacked: for the oracle, which is a ceiling; None for all others.
     """
 
     network: nn.Module
@@ -54,6 +55,7 @@ class Task:
     prepared: Any = None
     photo: npt.NDArray[np.uint8] = field(default_factory=lambda: np.zeros((0, 0, 3), np.uint8))
     memory: dict[str, npt.NDArray[np.float32]] = field(default_factory=dict)
+    region: npt.NDArray[np.bool_] | None = None
 
     @property
     def device(self) -> torch.device:
@@ -132,6 +134,9 @@ class Explainer:
         prepare: from the image, (H, W, 3) uint8, to `Task.prepared`; runs beforehand in another thread, without torch.
         code: SHA-256 of the file of an explainer from outside.
         outside: not ours, so that a `Guard` is around it.
+        draws: its answers follow from the seed, so that other seeds say how much.
+        samples: it looks at about `lime_samples` images without gradients.
+        oracle: it is told the answer.
     """
 
     name: str
@@ -140,6 +145,9 @@ class Explainer:
     prepare: Callable[[npt.NDArray[np.uint8]], Any] | None = None
     code: str = ""
     outside: bool = False
+    draws: bool = False
+    samples: bool = False
+    oracle: bool = False
 
 
 EXPLAINERS: dict[str, Explainer] = {}
@@ -148,12 +156,20 @@ PREFIXES: dict[str, Callable[[str], Explainer]] = {}
 
 
 def register(
-    name: str, *, baseline: bool = False, prepare: Callable[[npt.NDArray[np.uint8]], Any] | None = None
+    name: str,
+    *,
+    baseline: bool = False,
+    prepare: Callable[[npt.NDArray[np.uint8]], Any] | None = None,
+    draws: bool = False,
+    samples: bool = False,
+    oracle: bool = False,
 ) -> Callable[[Explain], Explain]:
-    """Register a function of a `Task` as an explainer."""
+    """Register a function of a `Task` as an explainer; see `Explainer`. What takes samples draws them."""
 
     def add(explain: Explain) -> Explain:
-        EXPLAINERS[name] = Explainer(name, explain, baseline, prepare)
+        EXPLAINERS[name] = Explainer(
+            name, explain, baseline, prepare, draws=draws or samples, samples=samples, oracle=oracle
+        )
         return explain
 
     return add
@@ -197,7 +213,7 @@ def _outside(name: str) -> Explainer:
         raise InputError(f"--explainers {name}: {attribute} is the name of an explainer of ours; rename yours")
     source = getattr(sys.modules[module], "__file__", None)
     code = hashlib.sha256(Path(source).read_bytes()).hexdigest() if source else ""
-    return Explainer(attribute, explain, code=code, outside=True)
+    return Explainer(attribute, explain, code=code, outside=True, draws=True)
 
 
 def seed_of(*parts: object) -> int:

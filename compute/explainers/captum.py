@@ -46,7 +46,7 @@ def captum_explainer(name: str) -> Explainer:
             values = kind(copy.deepcopy(task.network)).attribute(task.image, target=task.target, **more)
         return np.asarray(values[0].sum(dim=0).detach().float().cpu().numpy())
 
-    return Explainer(name, explain, outside=True)
+    return Explainer(name, explain, outside=True, draws=True)
 
 
 def _wanted(function: Any) -> list[str]:

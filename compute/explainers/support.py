@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -69,7 +70,14 @@ def _outcome(explainer: Explainer, network: nn.Module, rgb: np.ndarray[tuple[int
         outcome.forward += len(images)
         return torch.from_numpy(np.random.default_rng(0).dirichlet(np.ones(8), len(images))).float()
 
-    task = Task(_Quick(network, seen), rgb, 3, 0, probabilities, lime_samples=SAMPLES, batch=64, photo=rgb)
+    region = np.tri(len(rgb)) > 0
+    more: dict[str, Any] = {
+        "lime_samples": SAMPLES,
+        "batch": 64,
+        "photo": rgb,
+        "region": region if explainer.oracle else None,
+    }
+    task = Task(_Quick(network, seen), rgb, 3, 0, probabilities, **more)
     try:
         plain.explanation(explainer.explain(task), rgb.shape[:2])
     except ValueError as error:

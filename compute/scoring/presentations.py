@@ -42,6 +42,14 @@ def by_sum(values: Map, segments: Segments, sigma: float) -> Superpixels:
 
 PRESENTATIONS: dict[str, Present] = {"smooth": smooth, "superpixels": by_mean, "superpixels-sum": by_sum}
 
+FINE = (
+    *("saliency", "guided_backprop", "guided_backprop_hooks", "deconvolution", "input_x_gradient", "guided_grad_cam"),
+    *("integrated_gradients", "gradient_shap", "deep_lift", "smoothgrad", "vargrad"),
+)
+"""Explainers whose maps change from pixel to pixel, so that it matters how they are read."""
+ALL = "all"
+"""Stands for every registered explainer, and the presentations that are fair to fine maps."""
+
 
 @dataclass(frozen=True)
 class Method:
@@ -89,11 +97,12 @@ class Method:
 
 
 def methods(names: Sequence[str]) -> list[Method]:
-    """Methods by name: registered explainers, `MODULE:NAME`, `captum:NAME`, each with a presentation after an @.
+    """Methods by name: registered explainers, `MODULE:NAME`, `captum:NAME`, each with a presentation after an @; `ALL`.
 
     Raises:
         InputError: an unknown explainer or presentation, or a name given twice.
     """
+    names = [each for name in names for each in (everything() if name == ALL else [name])]
     split = [(name, "") if name in EXPLAINERS or "@" not in name else _split(name) for name in names]
     asked = list(dict.fromkeys(explainer for explainer, _ in split))
     explainers = dict(zip(asked, resolve(asked), strict=True))
@@ -101,6 +110,12 @@ def methods(names: Sequence[str]) -> list[Method]:
     if len({m.name for m in found}) < len(found):
         raise InputError(f"--explainers {','.join(names)}: a name stands twice")
     return found
+
+
+def everything() -> list[str]:
+    """Every registered explainer; fine maps also smoothed, and those of the paper by superpixels."""
+    smoothed = [f"{name}@smooth" for name in FINE]
+    return [*EXPLAINERS, *smoothed, "saliency@superpixels", "guided_backprop@superpixels"]
 
 
 def _split(name: str) -> tuple[str, str]:

@@ -1,7 +1,8 @@
 """Figures in words: how a number, an interval and an answer are written, here and on the dashboard's pages."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from compute.scoring.intervals import LEAST_PHOTOS
 from compute.scoring.statistics import Difference, Estimate, Summary
@@ -15,6 +16,11 @@ FEW_PHOTOS = 30
 def counted(count: int, noun: str) -> str:
     """1 photo, 1,120 photos."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def aim(target: Mapping[str, Any]) -> str:
+    """The manifest's target: wolf spider (77), or that each photo has its own."""
+    return "random, one for each photo" if target["index"] is None else f"{target['name']} ({target['index']})"
 
 
 def bracketed(low: float | None, high: float | None, *, digits: int = 2, sign: bool = False) -> str:

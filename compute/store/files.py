@@ -43,10 +43,11 @@ def read_whole(path: Path, most: int) -> bytes:
         InputError: as `open_regular`, or it is larger.
     """
     with open_regular(path) as file:
-        if os.fstat(file.fileno()).st_size > most:
+        size = os.fstat(file.fileno()).st_size
+        if size > most:
             raise InputError(f"{path}: larger than {most:,} bytes, the most that is read")
         try:
-            return file.read(most)
+            return file.read(size)  # read(most) would ask for so much memory first
         except OSError as error:
             raise InputError(f"{path}: cannot be read ({error.strerror})") from error
 

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from compute.store.schema import CHECKED, CONTROLS, N_SIZES
+from compute.store.schema import CHECKED, CONTROLS, MOST_REPEATS, N_SIZES
 
 _Ints = npt.NDArray[np.integer]
 
@@ -17,10 +17,12 @@ def wrong_rows(rows: Mapping[str, int], explainers: int) -> Iterator[tuple[str, 
     """(table, what is wrong) with the numbers of rows, before any is read."""
     if rows["explanations"] > rows["attempts"] * explainers:
         yield "explanations", f"{rows['explanations']} rows for {rows['attempts']} attempts, {explainers} explainers"
-    if rows["controls"] > len(CONTROLS) * rows["explanations"]:
-        yield "controls", f"{rows['controls']} rows for {rows['explanations']} explanations"
-    if rows["scores"] != N_SIZES * rows["explanations"]:
-        yield "scores", f"{rows['scores']} rows for {rows['explanations']} explanations of {N_SIZES} sizes"
+    most = {"controls": len(CONTROLS), "repeats": MOST_REPEATS, "photo_methods": 1}
+    for table, each in most.items():
+        if rows[table] > each * rows["explanations"]:
+            yield table, f"{rows[table]} rows for {rows['explanations']} explanations"
+    if rows["case_methods"] != rows["explanations"]:
+        yield "case_methods", f"{rows['case_methods']} rows for {rows['explanations']} explanations"
 
 
 def wrong_keys(tables: Mapping[str, pa.Table], explainers: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -56,27 +58,38 @@ def wrong_keys(tables: Mapping[str, pa.Table], explainers: Sequence[str]) -> Ite
         yield "explanations", "of a case or an explainer that the store lacks"
     if len(np.unique(explained)) < len(explained):
         yield "explanations", "an explanation stands twice"
-    yield from _wrong_controls(tables["controls"], cases, explainers, explained)
-    scores = tables["scores"]
-    n, pixels, hits = (_ints(scores[column]) for column in ("n", "pixels", "hits"))
-    found = np.sort(_keys(scores, cases, explainers) * N_SIZES + n - 1)
-    expected = np.sort(explained)[:, None] * N_SIZES + np.arange(N_SIZES)
-    if ((n < 1) | (n > N_SIZES)).any() or not np.array_equal(found, expected.ravel()):
-        yield "scores", f"not each explanation once at each n from 1 to {N_SIZES}"
-    case = _positions(scores["case_id"], cases)
-    if ((hits < 0) | (hits > pixels) | (hits > region[case]) | (pixels > whole[case])).any():
-        yield "scores", "hits must lie between 0 and pixels and region_pixels, and pixels below n_pixels"
+    yield from _wrong_again(tables, cases, explainers, explained)
+    for name in ("explanations", "controls", "repeats"):
+        case = _positions(tables[name]["case_id"], cases)
+        yield from ((name, fault) for fault in _wrong_counts(tables[name], region[case], whole[case]))
+    if not np.array_equal(np.sort(_keys(tables["case_methods"], cases, explainers)), np.sort(explained)):
+        yield "case_methods", "not each explanation once"
 
 
-def _wrong_controls(
-    controls: pa.Table, cases: pa.Array, explainers: Sequence[str], explained: _Ints
+def _wrong_again(
+    tables: Mapping[str, pa.Table], cases: pa.Array, explainers: Sequence[str], explained: _Ints
 ) -> Iterator[tuple[str, str]]:
-    kind = _positions(controls["control"], pa.array(CONTROLS, "str"))
-    asked = _keys(controls, cases, explainers)
-    if (asked < 0).any() or (kind < 0).any() or not np.isin(asked, explained).all():
-        yield "controls", "of an explanation that the store lacks, or of an unknown kind"
-    if len(np.unique(asked * len(CONTROLS) + kind)) < len(asked):
-        yield "controls", "a control stands twice"
+    kinds = {
+        "controls": _positions(tables["controls"]["control"], pa.array(CONTROLS, "str")),
+        "repeats": _ints(tables["repeats"]["repeat"]).astype(np.int64) - 1,
+    }
+    for name, kind in kinds.items():
+        asked = _keys(tables[name], cases, explainers)
+        if (asked < 0).any() or (kind < 0).any() or not np.isin(asked, explained).all():
+            yield name, "of an explanation that the store lacks, or of an unknown kind"
+        if len(np.unique(asked * 2**8 + kind)) < len(asked):
+            yield name, "a row stands twice"
+
+
+def _wrong_counts(table: pa.Table, region: _Ints, whole: _Ints) -> Iterator[str]:
+    for name in ("pixels", "hits"):
+        if not pc.all(pc.equal(pc.list_value_length(table[name]), N_SIZES), min_count=0).as_py():
+            yield f"{name} has not always {N_SIZES} values"
+    pixels, hits = (_ints(pc.list_flatten(table[name])).reshape(-1, N_SIZES) for name in ("pixels", "hits"))
+    if ((hits < 0) | (hits > pixels) | (hits > region[:, None]) | (pixels > whole[:, None])).any():
+        yield "hits must lie between 0 and pixels and region_pixels, and pixels below n_pixels"
+    if (np.diff(pixels, axis=1) < 0).any() or (np.diff(hits, axis=1) < 0).any():
+        yield "pixels and hits must not fall as n grows"
 
 
 def _wrong_checks(explanations: pa.Table) -> Iterator[tuple[str, str]]:

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from compute.errors import InputError
 from compute.store.files import read_json
-from compute.store.schema import SCHEMA_VERSION, TABLES
+from compute.store.schema import PUBLISHED, SCHEMA_VERSION
 
 RUN, MANIFEST = "run.json", "manifest.json"
 
@@ -35,7 +35,8 @@ class _Classifier(_Record):
 
 
 class _Target(_Record):
-    index: Count
+    index: Count | None
+    """None where each photo has a target of its own."""
     name: Text
 
 
@@ -80,7 +81,7 @@ class Manifest(Run):
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        if missing := set(TABLES) - set(self.tables):
+        if missing := set(PUBLISHED) - set(self.tables):
             raise ValueError(f"no table {', '.join(sorted(missing))}")
         return self
 

@@ -6,7 +6,7 @@ stores through this module alone.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from io import BufferedReader
@@ -20,13 +20,14 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from compute.errors import InputError
+from compute.store.derived import derive, taking_part
 from compute.store.files import open_regular, read_whole, sha256, sha256_file
 from compute.store.keys import wrong_keys, wrong_rows
 from compute.store.manifest import MANIFEST as MANIFEST  # noqa: PLC0414 (whoever opens stores looks for it)
 from compute.store.manifest import RUN, read_manifest
-from compute.store.schema import TABLES
+from compute.store.schema import PUBLISHED
 
-MEMORY_TABLES = ("photos", "attempts", "explanations", "scores", "controls", "failures")
+MEMORY_TABLES = tuple(name for name in PUBLISHED if name != "images")
 """Tables that are read when the store is opened; `images` stays on disk and is fetched by id."""
 LARGEST, LARGEST_UNPACKED = 2**28, 2**30
 """Bytes of a table in memory; a million explanations take about 20 of the first, 200 MB of the second."""
@@ -62,20 +63,11 @@ class Store:
         Raises:
             InputError: the tables need more memory than a connection may take.
         """
-        connection = duckdb.connect(":memory:", config=_CONNECTION)
         try:
-            for name, table in self.tables.items():
-                connection.from_arrow(table).create(name)
+            connection = connected(self.tables, [(e["name"], e["baseline"]) for e in self.manifest["explainers"]])
         except duckdb.Error as error:
-            connection.close()
             raise InputError(f"{self.path}: the tables cannot be read ({_line(error)})") from error
         connection.from_arrow(_dataset(self.open("images"))).create_view("images")
-        connection.execute("create table explainers (name varchar, position integer, baseline boolean)")
-        explainers = self.manifest["explainers"]
-        connection.executemany(
-            "insert into explainers values (?, ?, ?)", [[e["name"], i, e["baseline"]] for i, e in enumerate(explainers)]
-        )
-        connection.execute(resources.files("compute.store").joinpath("views.sql").read_text())
         connection.execute("set lock_configuration = true")
         return connection
 
@@ -88,14 +80,35 @@ class Store:
         return open_regular(self.file(table))
 
     def damaged(self) -> list[str]:
-        """Read every table again: the names of those whose bytes are missing or differ from the manifest's."""
-        return [t for t in TABLES if not self._is_whole(t)]
+        """Read every table again: the names of those whose bytes are missing or differ from the manifest's.
+
+        And of derived tables that do not follow from the others.
+        """
+        return [t for t in PUBLISHED if not self._is_whole(t)] or self._not_following()
+
+    def _not_following(self) -> list[str]:
+        ranked = taking_part(self.manifest["explainers"], self.tables["explanations"]["explainer"])
+        again = derive(self.tables["attempts"], self.tables["explanations"], ranked)
+        return [name for name, table in again.items() if not _same(table, self.tables[name])]
 
     def _is_whole(self, table: str) -> bool:
         try:
             return bool(sha256_file(self.file(table)) == self.manifest["tables"][table]["sha256"])
         except (InputError, OSError):
             return False
+
+
+def connected(tables: Mapping[str, pa.Table], explainers: Sequence[tuple[str, bool]]) -> duckdb.DuckDBPyConnection:
+    """A new in-memory DuckDB with tables and views, where explainers are (name, whether it is a baseline)."""
+    connection = duckdb.connect(":memory:", config=_CONNECTION)
+    for name, table in tables.items():
+        connection.from_arrow(table).create(name)
+    connection.execute("create table explainers (name varchar, position integer, baseline boolean)")
+    rows = [[name, i, baseline] for i, (name, baseline) in enumerate(explainers)]
+    connection.executemany("insert into explainers values (?, ?, ?)", rows)
+    for file in ("measures.sql", "views.sql"):
+        connection.execute(resources.files("compute.store").joinpath(file).read_text())
+    return connection
 
 
 def open_store(path: str | Path) -> Store:
@@ -114,7 +127,7 @@ def open_store(path: str | Path) -> Store:
         raise InputError(f"{root}: {hint if begun else 'not a store: it has no manifest.json'}")
     manifest = read_manifest(root)
     explainers = [explainer["name"] for explainer in manifest["explainers"]]
-    for table, fault in wrong_rows({t: manifest["tables"][t]["rows"] for t in TABLES}, len(explainers)):
+    for table, fault in wrong_rows({t: manifest["tables"][t]["rows"] for t in PUBLISHED}, len(explainers)):
         raise InputError(f"{root / table}.parquet: {fault}; the tables do not fit")
     tables = {table: _read_table(root, table, manifest["tables"][table]) for table in MEMORY_TABLES}
     for table, fault in wrong_keys(tables, explainers):
@@ -135,11 +148,11 @@ def _read_table(root: Path, table: str, entry: Mapping[str, Any]) -> pa.Table:
         )
     metadata = _check(path, pa.BufferReader(data), table, entry["rows"])
     unpacked = sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
-    if unpacked > LARGEST_UNPACKED or (table != "scores" and entry["rows"] > len(data)):  # 20 scores follow from a row
+    if unpacked > LARGEST_UNPACKED or entry["rows"] > len(data):
         raise InputError(
             f"{path}: {entry['rows']} rows, {unpacked} bytes in a file of {len(data)}; no store needs that"
         )
-    names = [f.name for f in TABLES[table] if f.type == pa.string()]
+    names = [f.name for f in PUBLISHED[table] if f.type == pa.string()]
     try:
         found = pq.ParquetFile(pa.BufferReader(data), metadata=metadata, read_dictionary=names).read()
         found.validate(full=True)
@@ -153,7 +166,7 @@ def _read_table(root: Path, table: str, entry: Mapping[str, Any]) -> pa.Table:
 
 def _check(path: Path, source: Any, table: str, rows: int) -> pq.FileMetaData:
     """The metadata of a table whose schema and number of rows are right."""
-    schema = TABLES[table]
+    schema = PUBLISHED[table]
     try:
         metadata = pq.read_metadata(source)
         found = metadata.schema.to_arrow_schema()
@@ -175,6 +188,12 @@ def _dataset(file: BufferedReader) -> ds.Dataset:
     kind = ds.ParquetFileFormat()
     fragment = kind.make_fragment(pa.PythonFile(file, mode="r"))
     return ds.FileSystemDataset([fragment], fragment.physical_schema, kind)
+
+
+def _same(one: pa.Table, other: pa.Table) -> bool:
+    """Whether two tables hold the same rows, in whatever order."""
+    keys = [(name, "ascending") for name in one.schema.names if not pa.types.is_list(one.schema.field(name).type)]
+    return bool(one.sort_by(keys).equals(other.cast(one.schema).sort_by(keys)))
 
 
 def _line(error: Exception) -> str:

@@ -13,7 +13,8 @@ import shutil
 import uuid
 import warnings
 import weakref
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,14 @@ import pyarrow.parquet as pq
 
 from compute.errors import InputError, Notice
 from compute.store import durable, part
+from compute.store.derived import derive, joined, taking_part
 from compute.store.files import sha256_file
 from compute.store.manifest import MANIFEST, RUN, read_run
 from compute.store.part import Rows
-from compute.store.schema import BLOB_ROW_GROUP, TABLES
+from compute.store.schema import BLOB_ROW_GROUP, DERIVED, PUBLISHED, TABLES
+
+PIECE = 50_000
+"""Explanations from which tables are derived at a time: a million (case, n) in memory."""
 
 
 class Parts:
@@ -100,11 +105,22 @@ class Parts:
         """
         return list(part.table(self.folder / name, table).to_pylist())
 
-    def publish(self, names: Sequence[str], manifest: Mapping[str, Any]) -> dict[str, Any]:
-        """Join parts, in the order given, into the published tables; then write the manifest.
+    def publish(
+        self,
+        groups: Sequence[Sequence[str]],
+        manifest: Mapping[str, Any],
+        kept: Callable[[pa.Table], pa.Table] = lambda images: images,
+    ) -> dict[str, Any]:
+        """Join parts, in the order given, into the published tables, and derive others; then write the manifest.
 
-        Memory holds one part at a time. Raises InputError if parts are missing or damaged.
+        Args:
+            groups: names of parts; a group holds whole photos.
+            manifest: the record, but for what is known only now.
+            kept: of some rows of `images`, those that are published.
+
+        Memory holds a few groups at a time. Raises InputError if parts are missing or damaged.
         """
+        names = [name for group in groups for name in group]
         missing = [name for name in names if not self._there(name)]
         if missing:
             raise InputError(
@@ -117,7 +133,14 @@ class Parts:
             for stage, value in part.seconds(self.folder / name).items():
                 seconds[stage] = seconds.get(stage, 0.0) + value
         with self._in_words():
-            tables = {table: self._join(table, names) for table in TABLES}
+            folders = [[self.folder / name for name in group] for group in groups]
+            tables: dict[str, Any] = {}
+            for table in TABLES:
+                rows = _batches(table, chain.from_iterable(folders))
+                tables |= self._publish([table], ({table: kept(r) if table == "images" else r} for r in rows))
+            explained = pq.read_table(self.root / "explanations.parquet", columns=["explainer"])["explainer"]
+            ranked = taking_part(manifest["explainers"], explained)
+            tables |= self._publish(list(DERIVED), _derived(folders, ranked))
             whole = {**manifest, "seconds": {k: round(v, 3) for k, v in seconds.items()}, "tables": tables}
             with self._draft(MANIFEST) as draft:
                 durable.write(draft, json.dumps(whole, indent=1).encode())
@@ -135,17 +158,27 @@ class Parts:
     def _there(self, name: str) -> bool:
         return (self.folder / name).is_dir()
 
-    def _join(self, table: str, names: Iterable[str]) -> dict[str, Any]:
-        rows = 0
-        with self._draft(table) as draft:
-            with draft.open("xb") as file, pq.ParquetWriter(file, TABLES[table], **part.layout(table)) as writer:
-                for batch in _batches(table, (self.folder / name for name in names)):
-                    writer.write_table(batch, row_group_size=_group(table))
-                    rows += batch.num_rows
-            durable.flush(draft)
-            entry = {"rows": rows, "bytes": draft.stat().st_size, "sha256": sha256_file(draft)}
-            durable.rename(draft, self.root / f"{table}.parquet")
-        return entry
+    def _publish(self, tables: Sequence[str], pieces: Iterable[Mapping[str, pa.Table]]) -> dict[str, Any]:
+        """Write tables piece by piece; what the manifest says of them."""
+        entries = {}
+        with contextlib.ExitStack() as stack:
+            drafts = {table: stack.enter_context(self._draft(table)) for table in tables}
+            with contextlib.ExitStack() as opened:
+                files = {t: opened.enter_context(draft.open("xb")) for t, draft in drafts.items()}
+                writers = {
+                    t: opened.enter_context(pq.ParquetWriter(file, PUBLISHED[t], **part.layout(t)))
+                    for t, file in files.items()
+                }
+                rows = dict.fromkeys(tables, 0)
+                for piece in pieces:
+                    for table, some in piece.items():
+                        writers[table].write_table(some, row_group_size=_group(table))
+                        rows[table] += some.num_rows
+            for table, draft in drafts.items():
+                durable.flush(draft)
+                entries[table] = {"rows": rows[table], "bytes": draft.stat().st_size, "sha256": sha256_file(draft)}
+                durable.rename(draft, self.root / f"{table}.parquet")
+        return entries
 
     @contextlib.contextmanager
     def _draft(self, name: str) -> Iterator[Path]:
@@ -198,6 +231,29 @@ def _batches(table: str, folders: Iterable[Path]) -> Iterator[pa.Table]:
             held = []
     if held:
         yield pa.concat_tables(held)
+
+
+def _derived(groups: Iterable[Sequence[Path]], ranked: Sequence[str]) -> Iterator[dict[str, pa.Table]]:
+    """The derived tables, some groups at a time; the counts of ranks come last, together."""
+    counts = []
+    for attempts, explanations in _whole(groups):
+        piece = derive(attempts, explanations, ranked)
+        counts.append(piece.pop("rank_counts"))
+        yield piece
+    yield {"rank_counts": joined(counts)}
+
+
+def _whole(groups: Iterable[Sequence[Path]]) -> Iterator[tuple[pa.Table, pa.Table]]:
+    """Attempts and explanations of some groups at a time, about `PIECE` explanations."""
+    held: dict[str, list[pa.Table]] = {}
+    for group in groups:
+        for name in ("attempts", "explanations"):
+            held.setdefault(name, []).extend(part.table(folder, name) for folder in group)
+        if sum(t.num_rows for t in held["explanations"]) >= PIECE:
+            yield pa.concat_tables(held["attempts"]), pa.concat_tables(held["explanations"])
+            held = {}
+    if held:
+        yield pa.concat_tables(held["attempts"]), pa.concat_tables(held["explanations"])
 
 
 def _group(table: str) -> int:

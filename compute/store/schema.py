@@ -19,12 +19,31 @@ def _field(name: str, kind: pa.DataType, doc: str, *, nullable: bool = False) ->
 
 
 _TEXT, _FLAG, _REAL, _INT, _SMALL = pa.string(), pa.bool_(), pa.float32(), pa.int32(), pa.int16()
-_REALS, _FLAGS = (pa.list_(pa.field("element", kind, nullable=False)) for kind in (_REAL, _FLAG))
+_SCORE = pa.float64()
+_REALS, _FLAGS, _COUNTS, _SCORES = (
+    pa.list_(pa.field("element", kind, nullable=False)) for kind in (_REAL, _FLAG, _INT, _SCORE)
+)
 CONTROLS = ("class", "photo", "clean")
 """Kinds of controls."""
+MOST_REPEATS = 98
+"""Other seeds by which an explanation can be asked for again."""
 CHECKED = (1, 2, 3, 5, 10, 20)
 """The n at which explanations are checked causally."""
 _AT = f"at n = {', '.join(map(str, CHECKED))}"
+_KEY = [_field("case_id", _TEXT, "case"), _field("explainer", _TEXT, "method: EXPLAINER or EXPLAINER@PRESENTATION")]
+_COUNTED = [
+    _field("pixels", _COUNTS, "|P_n|: pixels of the explanation, for n = 1..20"),
+    _field("hits", _COUNTS, "|P_n and C|: those inside the attacked region, for n = 1..20"),
+]
+_AGAIN = [
+    *_COUNTED,
+    _field("jaccard_at_region", _REAL, "Jaccard index of the first |C| pixels, 0..1"),
+    _field("auroc", _REAL, "area under the ROC curve of the ranking, 0..1"),
+    _field("gini", _REAL, "concentration of the positive values: 0 spread evenly", nullable=True),
+    _field("correlation", _REAL, "Spearman's rank correlation with the explanation itself", nullable=True),
+    _field("overlap", _REAL, "Jaccard index of its and the explanation's first |C| pixels, 0..1"),
+]
+"""Columns of an explanation that was asked for again, otherwise."""
 
 TABLES: dict[str, pa.Schema] = {
     "photos": pa.schema(
@@ -51,6 +70,8 @@ TABLES: dict[str, pa.Schema] = {
             _field("clean_index", _INT, "class of the unmodified crop: index"),
             _field("clean_class", _TEXT, "class of the unmodified crop: name"),
             _field("clean_confidence", _REAL, "its softmax probability, 0..1"),
+            _field("target_index", _INT, "class that its attacks aim at: index"),
+            _field("target_class", _TEXT, "class that its attacks aim at: name"),
         ]
     ),
     "attempts": pa.schema(
@@ -65,7 +86,7 @@ TABLES: dict[str, pa.Schema] = {
             _field(
                 "outcome", _TEXT, "success, stalled (no progress for `patience` iterations) or exhausted (`iterations`)"
             ),
-            _field("iterations", _INT, "BIM steps taken"),
+            _field("iterations", _INT, "steps taken"),
             _field("linf", _SMALL, "largest change of a channel, in 1/255"),
             _field("l2", _REAL, "Euclidean norm of the change, channels in 0..1"),
             _field("clean_target_confidence", _REAL, "softmax probability of the target before the attack, 0..1"),
@@ -90,9 +111,10 @@ TABLES: dict[str, pa.Schema] = {
     ),
     "explanations": pa.schema(
         [
-            _field("case_id", _TEXT, "case"),
-            _field("explainer", _TEXT, "explainer"),
+            *_KEY,
             _field("seconds", _REAL, "wall time of explaining, preparing included, waiting for the network not"),
+            _field("passes", _INT, "images that went through the network for it, forward"),
+            *_COUNTED,
             _field("jaccard_at_region", _REAL, "Jaccard index of the first |C| pixels, 0..1"),
             _field("rank_accuracy", _REAL, "share of the first |C| pixels in C (relevance rank accuracy), 0..1"),
             _field("chance_corrected", _REAL, "(J - E[J]) / (1 - E[J]) of `jaccard_at_region`: 0 is chance, 1 is best"),
@@ -109,31 +131,24 @@ TABLES: dict[str, pa.Schema] = {
             _field("diagnostics", _TEXT, "the explainer's own figures, a JSON object (LIME: r2, superpixels, weights)"),
         ]
     ),
-    "scores": pa.schema(
-        [
-            _field("case_id", _TEXT, "case"),
-            _field("explainer", _TEXT, "explainer"),
-            _field("n", pa.uint8(), "explanation size, 1..20"),
-            _field("pixels", _INT, "|P_n|: pixels of the explanation"),
-            _field("hits", _INT, "|P_n and C|: those inside the attacked region"),
-        ]
-    ),
     "controls": pa.schema(
         [
-            _field("case_id", _TEXT, "case"),
-            _field("explainer", _TEXT, "explainer, asked otherwise"),
+            *_KEY,
             _field(
                 "control",
                 _TEXT,
                 "class: of the attacked image, for the photo's own class; photo: of the unattacked photo, for the "
                 "target; clean: of that, for its own class",
             ),
-            _field("jaccard", _REAL, "mean Jaccard index over n with the attacked region, at the same sizes, 0..1"),
-            _field("jaccard_at_region", _REAL, "Jaccard index of the first |C| pixels, 0..1"),
-            _field("auroc", _REAL, "area under the ROC curve of the ranking, 0..1"),
-            _field("gini", _REAL, "concentration of the positive values: 0 spread evenly", nullable=True),
-            _field("correlation", _REAL, "Spearman's rank correlation with the explanation itself", nullable=True),
-            _field("overlap", _REAL, "Jaccard index of its and the explanation's first |C| pixels, 0..1"),
+            *_AGAIN,
+        ]
+    ),
+    "repeats": pa.schema(
+        [
+            *_KEY,
+            _field("repeat", pa.uint8(), "1 and up: the explanation again, by draws from another seed"),
+            *_AGAIN,
+            _field("overlap5", _REAL, "share of its best five superpixels among the explanation's", nullable=True),
         ]
     ),
     "images": pa.schema(
@@ -159,11 +174,66 @@ TABLES: dict[str, pa.Schema] = {
     ),
 }
 
+DERIVED: dict[str, pa.Schema] = {
+    "case_methods": pa.schema(
+        [
+            _field("case_id", _TEXT, "case"),
+            _field("photo_id", _TEXT, "its photo"),
+            _field("explainer", _TEXT, "method"),
+            _field("mean_jaccard", _SCORE, "mean Jaccard index over n"),
+            _field("mean_hamming", _SCORE, "mean Hamming likeness over n"),
+            _field("best_jaccard", _SCORE, "highest Jaccard index over n"),
+            _field("best_hamming", _SCORE, "highest Hamming likeness over n"),
+            _field("best_n", _SMALL, "the n of the highest Jaccard index, the least where several have it"),
+            _field(
+                "rank_jaccard",
+                _SCORES,
+                "rank among the ranked methods by Jaccard index, for n = 1..20, 1 is best, ties share; null for "
+                "baselines, and where a ranked method has not explained the case",
+                nullable=True,
+            ),
+            _field("rank_hamming", _SCORES, "the same by Hamming likeness", nullable=True),
+            _field(
+                "paper_jaccard",
+                _SCORE,
+                "mean over n of the rank by Jaccard index among the paper's three methods alone; null for others",
+                nullable=True,
+            ),
+            _field("paper_hamming", _SCORE, "the same by Hamming likeness", nullable=True),
+        ]
+    ),
+    "photo_methods": pa.schema(
+        [
+            _field("photo_id", _TEXT, "photo"),
+            _field("explainer", _TEXT, "method"),
+            _field("cases", _INT, "cases of the photo that it has explained"),
+            _field("jaccard", _SCORES, "sum of the Jaccard indices over those, for n = 1..20"),
+            _field("hamming", _SCORES, "sum of the Hamming likenesses, for n = 1..20"),
+            _field("share", _SCORES, "sum of |P_n| / N, for n = 1..20"),
+            _field("ranked", _INT, "those of the cases that every ranked method has explained; 0 for baselines"),
+            _field("rank_jaccard", _SCORE, "sum over those of the mean rank by Jaccard index"),
+            _field("rank_hamming", _SCORE, "sum over those of the mean rank by Hamming likeness"),
+        ]
+    ),
+    "rank_counts": pa.schema(
+        [
+            _field("explainer", _TEXT, "method"),
+            _field("n", _SMALL, "explanation size, 1..20"),
+            _field("measure", _TEXT, "jaccard or hamming"),
+            _field("rank", _SCORE, "a rank; ties share their average"),
+            _field("cases", pa.int64(), "cases in which the method has it at that n"),
+        ]
+    ),
+}
+"""What follows from the others, computed once, when a store is published (compute/store/derived.sql)."""
+PUBLISHED = TABLES | DERIVED
+"""All tables of a published store."""
+
 
 def as_markdown() -> str:
     """The tables as Markdown, one section a table."""
     lines: list[str] = []
-    for name, schema in TABLES.items():
+    for name, schema in PUBLISHED.items():
         lines += [f"### `{name}.parquet`", "", "| column | type | meaning |", "|---|---|---|"]
         for field in schema:
             kind = f"{field.type}{', may be null' if field.nullable else ''}"

@@ -1,99 +1,76 @@
--- What the counts mean: the only place where measures and ranks are defined.
--- Tables: photos, attempts, explanations, scores, images, failures (compute/store/schema.py)
--- and `explainers` (name, position, baseline), which open_store() fills from the manifest.
+-- What pages, reports and notebooks ask a store for. Tables: those of compute/store/schema.py, and `explainers` (name,
+-- position, baseline), which open_store() fills from the manifest. Macros: compute/store/measures.sql.
 
 -- A case is an attempt that succeeded, seen together with its photo.
-create or replace view cases as
-select a.*, p.name as photo_name, p.clean_index, p.clean_class, p.clean_confidence, p.size, p.hand_drawn,
-       a.region_pixels / a.n_pixels as region_share
+create view cases as
+select a.*, p.name as photo_name, p.clean_index, p.clean_class, p.clean_confidence, p.target_index, p.target_class, p.size,
+       p.hand_drawn, a.region_pixels / a.n_pixels as region_share
 from attempts a join photos p using (photo_id)
 where a.success;
 
--- Paper, equations 2 and 3. J = |P and C| / |P or C|; H = 1 - |P xor C| / N.
-create or replace view measures as
+-- One row a (case, method, n): the counts, and what they mean.
+create view scores as
+select case_id, explainer, unnest(range(1, 21))::utinyint as n, unnest(pixels) as pixels, unnest(hits) as hits
+from explanations;
+
+create view measures as
 select s.case_id, c.photo_id, s.explainer, s.n, s.pixels, s.hits, c.region_pixels, c.n_pixels,
-       s.hits / (s.pixels + c.region_pixels - s.hits) as jaccard,
-       1 - (s.pixels + c.region_pixels - 2 * s.hits) / c.n_pixels as hamming
+       jaccard_of(s.pixels, s.hits, c.region_pixels) as jaccard,
+       hamming_of(s.pixels, s.hits, c.region_pixels, c.n_pixels) as hamming
 from scores s join cases c using (case_id);
 
--- Cases that every ranked explainer has explained: a rank among fewer would not be comparable.
--- One that has explained no case at all (guided backpropagation of a network without ReLU, say) does not take part.
-create or replace view complete_cases as
-select case_id
-from scores join explainers e on e.name = scores.explainer
-where n = 1 and not e.baseline
-group by case_id
-having count(*) = (select count(distinct explainer) from scores join explainers on name = explainer where not baseline);
+-- Cases that every ranked method has explained, and the ranks there.
+create view complete_cases as
+select distinct case_id from case_methods where rank_jaccard is not null;
 
--- Rank among the ranked explainers of the same (case, n): 1 is best, ties share their average rank.
--- A self-join over the few explainers of a case: windows over millions of rows take several times as long.
-create or replace view ranks as
-with ranked as (
-    from measures
-    where case_id in (from complete_cases) and explainer in (select name from explainers where not baseline)
-)
-select a.case_id, a.photo_id, a.explainer, a.n,
-       1 + count(*) filter (b.jaccard > a.jaccard) + (count(*) filter (b.jaccard = a.jaccard) - 1) / 2 as rank_jaccard,
-       1 + count(*) filter (b.hamming > a.hamming) + (count(*) filter (b.hamming = a.hamming) - 1) / 2 as rank_hamming
-from ranked a join ranked b on a.case_id = b.case_id and a.n = b.n
-group by all;
+create view ranks as
+select case_id, photo_id, explainer, unnest(range(1, 21))::utinyint as n, unnest(rank_jaccard) as rank_jaccard,
+       unnest(rank_hamming) as rank_hamming
+from case_methods where rank_jaccard is not null;
 
 -- Sums per photo, the unit of all intervals (compute/scoring/statistics.py).
-create or replace view photo_sums as
-with scored as (
-    select photo_id, explainer, count(*) as scores, sum(jaccard) as jaccard, sum(hamming) as hamming
-    from measures group by all
-), ranked as (
-    select photo_id, explainer, count(*) as ranked, sum(rank_jaccard) as rank_jaccard, sum(rank_hamming) as rank_hamming
-    from ranks group by all
-)
-select photo_id, explainer, scores, jaccard, hamming, coalesce(ranked, 0) as ranked, rank_jaccard, rank_hamming
-from scored left join ranked using (photo_id, explainer);
+create view photo_sums as
+select photo_id, explainer, cases * 20 as scores, list_sum(jaccard) as jaccard, list_sum(hamming) as hamming, ranked,
+       rank_jaccard, rank_hamming
+from photo_methods;
 
-create or replace view mean_ranks as
-select explainer, sum(rank_jaccard) / sum(ranked) as mean_rank_jaccard, sum(rank_hamming) / sum(ranked) as mean_rank_hamming,
+create view mean_ranks as
+select explainer, sum(rank_jaccard) / nullif(sum(ranked), 0) as mean_rank_jaccard,
+       sum(rank_hamming) / nullif(sum(ranked), 0) as mean_rank_hamming,
        sum(jaccard) / sum(scores) as mean_jaccard, sum(hamming) / sum(scores) as mean_hamming, sum(scores) as explanations
 from photo_sums join explainers on name = explainer
 group by explainer, position
 order by position;
 
--- One row a case and explainer: the best n and the mean over all n.
-create or replace view case_scores as
-select case_id, photo_id, explainer,
-       max(jaccard) as best_jaccard, arg_max(n, row(jaccard, -n::integer)) as best_n, avg(jaccard) as mean_jaccard,
-       max(hamming) as best_hamming, avg(hamming) as mean_hamming
-from measures
-group by case_id, photo_id, explainer;
+-- One row a case and method: the best n and the mean over all n.
+create view case_scores as
+select case_id, photo_id, explainer, best_jaccard, best_n, mean_jaccard, best_hamming, mean_hamming from case_methods;
 
--- Sums per photo of how far an explainer is above each baseline, on the cases that both have explained: where one has
+-- Sums over a photo's cases at each n, for curves and for resampling photos.
+create view curves as
+select photo_id, explainer, unnest(range(1, 21))::utinyint as n, cases, unnest(jaccard) as jaccard,
+       unnest(hamming) as hamming, unnest(share) as share
+from photo_methods;
+
+-- Sums per photo of how far a method is above each baseline, on the cases that both have explained: where one has
 -- failed on some, means over each one's own cases would compare different cases.
-create or replace view baseline_sums as
+create view baseline_sums as
 select a.photo_id, a.explainer, e.position, b.explainer as baseline, count(*) as cases,
        sum(a.mean_jaccard - b.mean_jaccard) as jaccard
-from case_scores a
+from case_methods a
 join explainers e on e.name = a.explainer and not e.baseline
-join case_scores b using (case_id)
+join case_methods b using (case_id)
 join explainers f on f.name = b.explainer and f.baseline
 group by a.photo_id, a.explainer, e.position, b.explainer;
 
--- Sums per photo of the ranks that the paper's three have among themselves, whoever else takes part (Table 1), on the
--- cases that all three have explained; empty where a store lacks one of them.
-create or replace view paper_sums as
-with three as (
-    from measures where explainer in ('saliency', 'guided_backprop', 'lime')
-    qualify count(*) over (partition by case_id, n) = 3
-), ranked as (
-    select a.photo_id, a.explainer,
-           1 + count(*) filter (b.jaccard > a.jaccard) + (count(*) filter (b.jaccard = a.jaccard) - 1) / 2 as jaccard,
-           1 + count(*) filter (b.hamming > a.hamming) + (count(*) filter (b.hamming = a.hamming) - 1) / 2 as hamming
-    from three a join three b on a.case_id = b.case_id and a.n = b.n
-    group by a.case_id, a.photo_id, a.explainer, a.n
-)
-select photo_id, explainer, count(*) as ranked, sum(jaccard) as rank_jaccard, sum(hamming) as rank_hamming
-from ranked group by all;
+-- Sums per photo of the ranks that the paper's three have among themselves (Table 1); empty where a store lacks one.
+create view paper_sums as
+select photo_id, explainer, count(*) as ranked, sum(paper_jaccard) as rank_jaccard, sum(paper_hamming) as rank_hamming
+from case_methods where paper_jaccard is not null
+group by all;
 
 -- Sums per photo of what scores a whole ranking, and of the attacks that P_1 undoes, where that was checked.
-create or replace view measure_sums as
+create view measure_sums as
 select photo_id, explainer, count(*) as cases, count(mass) as massed, count(undone) as checked,
        sum(jaccard_at_region) as jaccard_at_region, sum(rank_accuracy) as rank_accuracy,
        sum(chance_corrected) as chance_corrected, sum(auroc) as auroc, sum(average_precision) as average_precision,
@@ -101,26 +78,37 @@ select photo_id, explainer, count(*) as cases, count(mass) as massed, count(undo
 from explanations join cases using (case_id)
 group by photo_id, explainer;
 
+-- The mean Jaccard index over n of explanations that were asked for again, otherwise: controls, and other seeds.
+create view control_scores as
+select k.* exclude (pixels, hits), c.photo_id,
+       list_avg([jaccard_of(x[1], x[2], c.region_pixels) for x in list_zip(k.pixels, k.hits)]) as jaccard
+from controls k join cases c using (case_id);
+
+create view repeat_scores as
+select k.* exclude (pixels, hits), c.photo_id,
+       list_avg([jaccard_of(x[1], x[2], c.region_pixels) for x in list_zip(k.pixels, k.hits)]) as jaccard
+from repeats k join cases c using (case_id);
+
 -- Sums per photo of what an explanation scores above its controls: how specific it is to the prediction.
-create or replace view specificity_sums as
+create view specificity_sums as
 select s.photo_id, s.explainer, count(*) filter (control = 'class') as class_cases,
        count(*) filter (control = 'photo') as photo_cases, count(correlation) filter (control = 'clean') as clean_cases,
        coalesce(sum(s.mean_jaccard - c.jaccard) filter (control = 'class'), 0) as specificity_class,
        coalesce(sum(s.mean_jaccard - c.jaccard) filter (control = 'photo'), 0) as specificity_photo,
        coalesce(sum(correlation) filter (control = 'clean'), 0) as clean_correlation
-from case_scores s join controls c using (case_id, explainer)
+from case_methods s join control_scores c using (case_id, explainer)
 group by s.photo_id, s.explainer;
 
--- Of the cases that two explainers have explained, the share in which the first has the higher mean Jaccard index; ties
+-- Of the cases that two methods have explained, the share in which the first has the higher mean Jaccard index; ties
 -- count half.
-create or replace view wins as
+create view wins as
 select a.explainer, b.explainer as rival, count(*) as cases,
        avg(case when a.mean_jaccard > b.mean_jaccard then 1.0 when a.mean_jaccard = b.mean_jaccard then 0.5 else 0 end) as won
-from case_scores a join case_scores b using (case_id)
+from case_methods a join case_methods b using (case_id)
 group by all;
 
 -- How well LIME's linear surrogate fits a case's network, and of how many superpixels; diagnostics are text from outside.
-create or replace view fits as
+create view fits as
 select case_id, try_cast(told->>'r2' as double) as r2, try_cast(told->>'superpixels' as integer) as superpixels
 from (
     select case_id, case when json_valid(diagnostics) then diagnostics::json end as told

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from compute.explainers import Explainer, Explanation, Task, plain
 from compute.explainers.base import seed_of
 from compute.explainers.guard import Guard
+from compute.networks.passes import Passes
 from compute.sweep.turns import Turns
 
 Bytes = npt.NDArray[np.uint8]
@@ -54,6 +55,8 @@ class Question:
         about: case or photo; draws follow from it.
         prepared: what is known of `rgb` beforehand.
         memories: by explainer, the network's answers about `rgb`; shared by questions about another class of it.
+        repeat: 0, or which of the other seeds draws follow from.
+        region: (H, W) bool, what was attacked, where something was; the oracle alone is told.
     """
 
     rgb: Bytes
@@ -62,14 +65,17 @@ class Question:
     about: str
     prepared: Mapping[Prepare, Prepared]
     memories: dict[str, dict[str, npt.NDArray[np.float32]]] = field(default_factory=dict)
+    repeat: int = 0
+    region: npt.NDArray[np.bool_] | None = None
 
 
 class Answer(NamedTuple):
-    """What an explainer said, as plain arrays; its diagnostics as JSON; and the seconds it took."""
+    """What an explainer said, as plain arrays; its diagnostics as JSON; the seconds, and the passes it took."""
 
     found: Explanation
     diagnostics: str
     seconds: float
+    passes: int
 
 
 @dataclass(frozen=True)
@@ -96,38 +102,42 @@ class Asking:
     guard: Guard | None = None
     time_limit: float = 0
 
-    def seed_of(self, about: str, explainer: Explainer) -> int:
+    def seed_of(self, about: str, explainer: Explainer, repeat: int = 0) -> int:
         """Of all draws of an explainer about a case or a photo."""
-        return seed_of(self.seed, about, explainer.name)
+        return seed_of(self.seed, about, explainer.name, *[repeat] * bool(repeat))
 
     def ask(self, explainer: Explainer, question: Question) -> Answer:
         """The explainer's answer; raises whatever it raises, or `Failed` for one from outside."""
+        passes = Passes()
         before = question.prepared.get(explainer.prepare, Prepared()) if explainer.prepare else Prepared()
         task = Task(
             network=self.network,
             rgb=copied(question.rgb),
             target=question.target,
-            seed=self.seed_of(question.about, explainer),
-            probabilities=self.probabilities,
+            seed=self.seed_of(question.about, explainer, question.repeat),
+            probabilities=passes.counting(self.probabilities),
             lime_samples=self.lime_samples,
             batch=self.batch,
             exclusive=contextlib.nullcontext() if explainer.outside else self.turns,
             prepared=before.value,
             photo=copied(question.photo),
             memory=question.memories.setdefault(explainer.name, {}),
+            region=question.region if explainer.oracle else None,
         )
-        explain = partial(self._measured, explainer, task, before.seconds)
+        explain = partial(self._measured, explainer, task, before.seconds, passes)
         if not explainer.outside:
             return explain()
         assert self.guard is not None
         with self.turns:  # all along: whoever runs the network meanwhile would run what the explainer made of it
             return self.guard.call(explainer.name, explain, seconds=self.time_limit, stopped=lambda: self.turns.stopped)
 
-    def _measured(self, explainer: Explainer, task: Task, before: float) -> Answer:
+    def _measured(self, explainer: Explainer, task: Task, before: float, passes: Passes) -> Answer:
         """Explain, and take from what is returned all that is needed, since that may be someone's code again."""
         started, waited = time.perf_counter(), self.turns.waited
-        found, diagnostics = plain.explanation(explainer.explain(task), task.rgb.shape[:2])
-        return Answer(found, diagnostics, before + time.perf_counter() - started - (self.turns.waited - waited))
+        with passes.of(self.network):
+            found, diagnostics = plain.explanation(explainer.explain(task), task.rgb.shape[:2])
+        seconds = before + time.perf_counter() - started - (self.turns.waited - waited)
+        return Answer(found, diagnostics, seconds, passes.count)
 
 
 def prepared(rgb: Bytes, wanted: Iterable[Prepare]) -> dict[Prepare, Prepared]:

@@ -9,8 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from compute.attacks.bim import BIM, Attempt, Job, attack
+from compute.attacks import Attempt, Job, Settings, attack
 from compute.errors import in_words
+from compute.explainers.base import seed_of
 from compute.explainers.baselines.prior import chroma_texture
 from compute.inputs import photos
 from compute.inputs.regions import Segmentation, largest
@@ -24,7 +25,17 @@ from compute.sweep.rows import Checks, attempt_row, failure_row, photo_row
 from compute.sweep.turns import Turns
 
 Rows = dict[str, list[dict[str, Any]]]
+RANDOM = "random"
+"""A target of its own for each photo."""
 NOT_FINITE = "the network's answer is not finite (NaN or infinite)"
+
+
+def aimed_at(target: int | None, seed: int, classes: int, photo_id: str, own: int) -> int:
+    """The class to aim at on a photo; without a target any but the photo's own, drawn from the seed and the photo."""
+    if target is not None:
+        return target
+    drawn = seed_of(seed, photo_id, "target") % (classes - 1)
+    return drawn + (drawn >= own)
 
 
 @dataclass(frozen=True)
@@ -35,6 +46,7 @@ class Attacking:
         classifier: what is attacked.
         segmentation: how photos without drawn regions are segmented.
         regions: largest segments to attack per photo.
+        target_of: the class to aim at, from a photo's id and its own class.
         settings: the attack's.
         batch: images per pass.
         turns: at the network.
@@ -43,7 +55,8 @@ class Attacking:
     classifier: Classifier
     segmentation: Segmentation
     regions: int
-    settings: BIM
+    target_of: Callable[[str, int], int]
+    settings: Settings
     batch: int
     turns: Turns
 
@@ -69,15 +82,17 @@ class Attacking:
                 rows["failures"].append(failure_row("photo", source.photo_id, in_words(error)))
                 continue
             photo_id = source.photo_id
-            rows["photos"].append(photo_row(photo, labels, clean, classes))
+            target = self.target_of(photo_id, clean[0])
+            rows["photos"].append(photo_row(photo, labels, clean, target, classes))
             rows["images"].append({"owner": photo_id, "kind": "photo", "png": png(photo.rgb)})
             rows["images"].append({"owner": photo_id, "kind": "segments", "png": png(labels.astype("uint16"))})
-            if clean[0] == self.settings.target:
+            if clean[0] == target:
                 reason = f"already classified as the target, {classes[clean[0]]}"
                 rows["failures"].append(failure_row("attack", photo_id, reason))
             else:
                 jobs += [
-                    Job(f"{photo_id}-r{r.rank:02d}", photo_id, photo.rgb, r) for r in largest(labels, self.regions)
+                    Job(f"{photo_id}-r{r.rank:02d}", photo_id, photo.rgb, r, target)
+                    for r in largest(labels, self.regions)
                 ]
         prepared, left = time.perf_counter(), 1.0
         for found in self._attempts(jobs):
@@ -110,8 +125,7 @@ class Attacking:
                 found: Tensor = self.classifier.network(padded(images))[: len(images)].softmax(dim=1)
                 return found
 
-        target = self.settings.target
-        return seen, *sufficiency(attempt.rgb, region, target, probabilities, self.classifier.device)
+        return seen, *sufficiency(attempt.rgb, region, attempt.job.target, probabilities, self.classifier.device)
 
     def _classify(self, photo: Photo) -> tuple[int, float]:
         """(index, confidence) of the unmodified crop."""

@@ -25,19 +25,25 @@ from pydantic_core import ErrorDetails
 
 from compute.errors import InputError
 
+_PAPER = ("saliency", "guided_backprop", "lime", "random")
+_FAIR = (*_PAPER, "saliency@smooth", "guided_backprop@smooth", "guided_backprop@superpixels", "texture")
 PROFILES: dict[str, dict[str, Any]] = {
-    "quick": {"regions": 4, "lime_samples": 500},
-    "paper": {"regions": 10, "lime_samples": 1000},
+    "quick": {"regions": 4, "lime_samples": 500, "explainers": _FAIR},
+    "paper": {"regions": 10, "lime_samples": 1000, "explainers": _PAPER, "controls": "none", "causal": "none"},
+    "board": {"regions": 3, "lime_samples": 1000, "seeds": 2, "explainers": ("all",)},
 }
-"""`quick` takes minutes on two cores; `paper` is the size of the paper's experiment."""
+"""`quick` takes minutes on two cores; `paper` is the paper's experiment at its size; `board` is everything."""
 ATTACKS: dict[str, dict[str, Any]] = {
     "argmax": {"step": 4, "iterations": 150, "budget": 255, "confidence": 0.0},
     "confident": {"step": 2, "iterations": 400, "budget": 255, "confidence": 0.9},
     "authors": {"step": 1, "iterations": 1000, "patience": 1000, "budget": 255, "confidence": 0.99},
     "stealthy": {"step": 1, "iterations": 400, "budget": 16, "confidence": 0.0},
+    "momentum": {"algorithm": "momentum", "step": 2, "iterations": 400, "budget": 255, "confidence": 0.9},
+    "smallest": {"algorithm": "smallest", "step": 2, "iterations": 400, "budget": 255, "confidence": 0.9},
 }
 """`argmax` stops when the target wins, `confident` when its probability is 0.9. `authors` is what the paper's first
-author published for a sister paper (arXiv 1902.09286); `stealthy` changes no channel by more than 16/255."""
+author published for a sister paper (arXiv 1902.09286); `stealthy` changes no channel by more than 16/255; `momentum`
+and `smallest` are `confident` by another algorithm."""
 
 INPUT, ATTACK, EXPLAIN, RUN = "What is attacked", "How it is attacked", "How it is explained", "How it runs"
 """Panels of the command's help."""
@@ -80,9 +86,10 @@ class Config(BaseModel):
     scale: float = _option(100.0, "Felzenszwalb's scale: larger gives larger segments.", INPUT, ge=0, le=1e6)
     sigma: float = _option(0.8, "Width of Felzenszwalb's smoothing, pixels.", INPUT, ge=0, le=100)
     min_size: int = _option(100, "Felzenszwalb's smallest segment, pixels.", INPUT, ge=1, le=1_000_000)
-    target: Text = _option("wolf spider", "Class to aim at, by name or index.", ATTACK)
-    step: int = _option(4, "BIM step in 1/255: every iterate is an 8-bit image.", ATTACK, ge=1, le=255)
-    iterations: int = _option(150, "BIM steps after which an attempt is given up.", ATTACK, ge=1, le=100_000)
+    target: Text = _option("wolf spider", "Class to aim at, by name or index; random draws one for each photo.", ATTACK)
+    algorithm: Text = _option("bim", "How an attack moves on; `wolfspider list` names them.", ATTACK)
+    step: int = _option(2, "Step in 1/255: every iterate is an 8-bit image.", ATTACK, ge=1, le=255)
+    iterations: int = _option(400, "Steps after which an attempt is given up.", ATTACK, ge=1, le=100_000)
     patience: int = _option(
         20,
         "Steps within which the target's log-probability must rise, or the attempt is given up.",
@@ -93,11 +100,11 @@ class Config(BaseModel):
     progress: float = _option(0.1, "By how much it must rise within --patience steps, in nats.", ATTACK, ge=0, le=100)
     budget: int = _option(255, "Largest change of a channel, in 1/255; 255 is no limit.", ATTACK, ge=1, le=255)
     confidence: float = _option(
-        0.0, "Softmax probability that the target must reach, besides being predicted.", ATTACK, ge=0, le=1
+        0.9, "Softmax probability that the target must reach, besides being predicted.", ATTACK, ge=0, le=1
     )
     explainers: Annotated[tuple[Text, ...], BeforeValidator(_split)] = _option(
-        ("saliency", "guided_backprop", "lime", "random"),
-        "Names with commas between; your own is MODULE:NAME, a function of a Task.",
+        _PAPER,
+        "Names with commas between; your own is MODULE:NAME, a function of a Task; all are those of `wolfspider list`.",
         EXPLAIN,
     )
     lime_samples: int = _option(1000, "Perturbed images per LIME explanation.", EXPLAIN, ge=10, le=1_000_000)
@@ -112,6 +119,12 @@ class Config(BaseModel):
     )
     time_limit: float = _option(
         0.0, "Seconds after which an explainer of your own has failed on a case; 0 is none.", EXPLAIN, ge=0, le=1e6
+    )
+    keep: Literal["images", "entries", "none"] = _option(
+        "images", "What the store keeps of images: all; the regions and explanations alone; or nothing.", RUN
+    )
+    seeds: int = _option(
+        1, "Seeds by which explainers that draw are asked; the spread over them is reported.", EXPLAIN, ge=1, le=99
     )
     seed: int = _option(0, "Seed of all randomness.", RUN, ge=0, le=2**32 - 1)
     batch: int = _option(0, "Images per pass; 0 chooses by the kind of device.", RUN, ge=0, le=65_536)
@@ -148,10 +161,10 @@ class Config(BaseModel):
     def science(self) -> dict[str, Any]:
         """The fields that decide the results.
 
-        Where photos lie, and where results go, does not. A time limit decides who fails, by the speed of the machine:
-        a sweep that hangs can be stopped, and go on with one.
+        Where photos lie, and where results go, does not, nor which images a store keeps. A time limit decides who
+        fails, by the speed of the machine: a sweep that hangs can be stopped, and go on with one.
         """
-        return self.model_dump(exclude={"photos", "device", "out", "weights", "time_limit"})
+        return self.model_dump(exclude={"photos", "device", "out", "weights", "time_limit", "keep"})
 
 
 def option(name: str) -> str:

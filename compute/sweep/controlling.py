@@ -1,7 +1,7 @@
-"""Ask for a case's controls: the same explainers, asked otherwise.
+"""Ask for a case's explanations again, otherwise: its controls, and other seeds.
 
-Of the same image for the photo's own class (`class`), of the photo before the attack for the target (`photo`), and of
-that for its own class (`clean`). What such an explanation scores as well is not about the attack.
+Controls are of the same image for the photo's own class (`class`), of the photo before the attack for the target
+(`photo`), and of that for its own class (`clean`). What such an explanation scores as well is not about the attack.
 """
 
 import threading
@@ -11,9 +11,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from compute.explainers import Explainer, Explanation
+from compute.explainers import Explainer, Explanation, Superpixels
 from compute.networks.classifier import place_of
 from compute.networks.engine import explaining_threads
 from compute.scoring import entry as scores
@@ -24,6 +23,8 @@ from compute.sweep.asking import Answer, Asking, Case, Prepare, Prepared, Questi
 
 CONTROLS = {"none": (), "class": ("class",), "photo": ("photo", "clean"), "all": schema.CONTROLS}
 """Kinds of controls by the option `--controls`."""
+BEST = 5
+"""Superpixels whose overlap between seeds is told."""
 
 
 class Controls:
@@ -68,25 +69,30 @@ class _Photo:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
-def control_row(
-    case: Case,
-    name: str,
-    control: str,
-    found: Explanation,
-    entry: scores.EntryMap,
-    attacked: npt.NDArray[np.float64],
+def again_row(
+    case: Case, method: str, found: Explanation, entry: scores.EntryMap, first: Explanation, **which: Any
 ) -> dict[str, Any]:
-    """A row of `controls`; `attacked` is the ranking of the explanation itself."""
+    """A row of `controls` or `repeats`; `first` is the explanation itself."""
     pixels, hits = scores.count(entry, case.region)
-    region, values = int(case.region.sum()), ranking(found)
+    values = ranking(found)
     whole = measure(values, case.region, signed(found))
     return {
         "case_id": case.case_id,
-        "explainer": name,
-        "control": control,
-        "jaccard": float((hits / (pixels + region - hits)).mean()),
+        "explainer": method,
+        **which,
+        "pixels": pixels.tolist(),
+        "hits": hits.tolist(),
         "jaccard_at_region": whole.jaccard_at_region,
         "auroc": whole.auroc,
         "gini": whole.gini,
-        **likeness(values, attacked, region)._asdict(),
+        **likeness(values, ranking(first), int(case.region.sum()))._asdict(),
     }
+
+
+def overlap5(found: Explanation, first: Explanation) -> float | None:
+    """The share of the best five superpixels that two explanations have in common; None where they have none such."""
+    if not (isinstance(found, Superpixels) and isinstance(first, Superpixels)):
+        return None
+    best, before = set(found.ranked[:BEST]), set(first.ranked[:BEST])
+    same = np.array_equal(found.segments, first.segments) and before
+    return len(best & before) / len(before) if same else None

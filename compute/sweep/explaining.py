@@ -3,12 +3,11 @@
 import contextlib
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -24,9 +23,8 @@ from compute.scoring.measures import measure
 from compute.scoring.presentations import Method
 from compute.scoring.ranking import entry_map, ranking, signed
 from compute.store.png import png
-from compute.store.schema import N_SIZES
 from compute.sweep.asking import Answer, Asking, Case, Prepare, Prepared, Question, prepared
-from compute.sweep.controlling import Controls, control_row
+from compute.sweep.controlling import Controls, again_row, overlap5
 from compute.sweep.rows import failure_row
 from compute.sweep.turns import Stopped
 
@@ -51,6 +49,7 @@ class Explaining:
         smooth: sigma of the presentation `smooth`, pixels at a side of 224.
         causal: whether explanations are checked by restoration and transplant.
         controls: those that are asked for (`controlling.CONTROLS`).
+        repeats: how often explainers that draw are asked again, by other seeds.
     """
 
     methods: Sequence[Method]
@@ -58,6 +57,7 @@ class Explaining:
     smooth: float
     causal: bool
     controls: Sequence[str]
+    repeats: int = 0
 
     @cached_property
     def _controls(self) -> Controls:
@@ -74,11 +74,11 @@ class Explaining:
         that does not fit; the others go on. Without LIME's unions they could not be compared, though: where LIME fails,
         the case is left unexplained.
         """
-        rows: Tables = {"explanations": [], "scores": [], "controls": [], "images": [], "failures": []}
+        rows: Tables = {"explanations": [], "controls": [], "repeats": [], "images": [], "failures": []}
         seconds: dict[str, float] = {}
         sizes = scores.scheduled_sizes(case.region.size)
-        question = Question(case.rgb, case.photo, case.target, case.case_id, known)
-        orders: dict[str, npt.NDArray[np.float64]] = {}
+        question = Question(case.rgb, case.photo, case.target, case.case_id, known, region=case.region)
+        first: dict[str, Explanation] = {}
         sized = any(method.name == "lime" for method in self.methods)
         for explainer, readings in self._by_explainer():
             names = [method.name for method in readings]
@@ -90,42 +90,59 @@ class Explaining:
                         found = self._present(method, answer, known)
                         entry = entry_map(found, sizes, self._ties(case, explainer))
                         checked = self._check(case, entry, seconds) if self.causal else {}
-                        orders[method.name] = ranking(found)
-                        _add(rows, case, method.name, entry, answer, found, orders[method.name], checked)
+                        first[method.name] = found
+                        _add(rows, case, method.name, entry, answer, found, checked)
                         if method.name == "lime":
                             sizes = scores.sizes_of(entry)
-            if sized and "lime" not in orders:
+            if sized and "lime" not in first:
                 return Explained(
                     {table: found if table == "failures" else [] for table, found in rows.items()}, seconds
                 )
-        started, waited = time.perf_counter(), self.asking.turns.waited
-        for control in self.controls:
-            self._control(rows, case, control, question, orders, sizes)
-        if self.controls:
-            seconds["controls"] = time.perf_counter() - started - (self.asking.turns.waited - waited)
+        with self._timed(seconds, "controls", bool(self.controls)):
+            for control in self.controls:
+                self._again(rows, case, question, first, sizes, control=control)
+        with self._timed(seconds, "repeats", self.repeats > 0):
+            for repeat in range(1, self.repeats + 1):
+                again = replace(question, memories={}, repeat=repeat)
+                self._again(rows, case, again, first, sizes, repeat=repeat)
         rows["images"].sort(key=lambda row: row["kind"])
         return Explained(rows, seconds)
 
-    def _control(
+    def _again(
         self,
         rows: Tables,
         case: Case,
-        control: str,
         question: Question,
-        orders: Mapping[str, npt.NDArray[np.float64]],
+        first: Mapping[str, Explanation],
         sizes: scores.Sizes,
+        **which: Any,
     ) -> None:
-        """Score a control of every explanation that there is against the same region, at the same sizes."""
+        """Score every explanation that there is against the same region, at the same sizes, asked otherwise.
+
+        `which` is a control of explainers that are ranked, or a repeat of those that draw.
+        """
+        control = which.get("control")
         for explainer, readings in self._by_explainer():
-            asked = [m for m in readings if m.name in orders and not explainer.baseline]
+            asked = [
+                m
+                for m in readings
+                if m.name in first and (explainer.draws if control is None else not explainer.baseline)
+            ]
             if not asked:
                 continue
-            with _failing(rows, case, [f"{method.name} ({control})" for method in asked]):
-                answer, known = self._controls.ask(control, explainer, case, question)
+            with _failing(rows, case, [f"{method.name} ({next(iter(which.values()))})" for method in asked]):
+                if control is None:
+                    answer, known = self.asking.ask(explainer, question), question.prepared
+                else:
+                    answer, known = self._controls.ask(control, explainer, case, question)
                 for method in asked:
                     found = self._present(method, answer, known)
-                    entry = entry_map(found, sizes, self._ties(case, explainer))
-                    rows["controls"].append(control_row(case, method.name, control, found, entry, orders[method.name]))
+                    entry = entry_map(found, sizes, self._ties(case, explainer, question.repeat))
+                    row = again_row(case, method.name, found, entry, first[method.name], **which)
+                    if control is None:
+                        rows["repeats"].append({**row, "overlap5": overlap5(found, first[method.name])})
+                    else:
+                        rows["controls"].append(row)
 
     def _present(self, method: Method, answer: Answer, known: Mapping[Prepare, Prepared]) -> Explanation:
         segments = known[superpixels].value if method.needs_superpixels else None
@@ -142,8 +159,16 @@ class Explaining:
         wanted = {m.explainer.prepare for m in self.methods if m.explainer.prepare is not None}
         return wanted | {superpixels for m in self.methods if m.needs_superpixels}
 
-    def _ties(self, case: Case, explainer: Explainer) -> np.random.Generator:
-        return np.random.default_rng(seed_of(self.asking.seed_of(case.case_id, explainer), "ties"))
+    def _ties(self, case: Case, explainer: Explainer, repeat: int = 0) -> np.random.Generator:
+        return np.random.default_rng(seed_of(self.asking.seed_of(case.case_id, explainer, repeat), "ties"))
+
+    @contextlib.contextmanager
+    def _timed(self, seconds: dict[str, float], stage: str, wanted: bool) -> Iterator[None]:
+        """Add to a stage's seconds what is done within, but for waiting, where it is wanted."""
+        started, waited = time.perf_counter(), self.asking.turns.waited
+        yield
+        if wanted:
+            seconds[stage] = time.perf_counter() - started - (self.asking.turns.waited - waited)
 
     def _check(self, case: Case, entry: scores.EntryMap, seconds: dict[str, float]) -> dict[str, Any]:
         """The causal checks of an entry map; their seconds are added to `seconds`."""
@@ -179,17 +204,20 @@ def _add(
     entry: scores.EntryMap,
     answer: Answer,
     found: Explanation,
-    order: npt.NDArray[np.float64],
     checked: Mapping[str, Any],
 ) -> None:
-    who = {"case_id": case.case_id, "explainer": name}
-    whole = measure(order, case.region, signed(found))._asdict()
+    pixels, hits = scores.count(entry, case.region)
     rows["explanations"].append(
-        {**who, "seconds": answer.seconds, **whole, **checked, "diagnostics": answer.diagnostics}
+        {
+            "case_id": case.case_id,
+            "explainer": name,
+            "seconds": answer.seconds,
+            "passes": answer.passes,
+            "pixels": pixels.tolist(),
+            "hits": hits.tolist(),
+            **measure(ranking(found), case.region, signed(found))._asdict(),
+            **checked,
+            "diagnostics": answer.diagnostics,
+        }
     )
-    counts = zip(*scores.count(entry, case.region), strict=True)
-    rows["scores"] += [
-        {**who, "n": n, "pixels": int(pixels), "hits": int(hits)}
-        for n, (pixels, hits) in zip(range(1, N_SIZES + 1), counts, strict=True)
-    ]
     rows["images"].append({"owner": case.case_id, "kind": f"entry:{name}", "png": png(entry)})

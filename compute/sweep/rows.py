@@ -5,14 +5,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from compute.attacks.bim import Attempt
+from compute.attacks import Attempt
 from compute.inputs.source import Photo
 
 
 def photo_row(
-    photo: Photo, labels: npt.NDArray[np.int32], clean: tuple[int, float], classes: tuple[str, ...]
+    photo: Photo, labels: npt.NDArray[np.int32], clean: tuple[int, float], target: int, classes: tuple[str, ...]
 ) -> dict[str, Any]:
-    """A row of `photos`; `clean` is (index, confidence) of the unmodified crop."""
+    """A row of `photos`; `clean` is (index, confidence) of the unmodified crop, `target` the class to aim at."""
     source = photo.source
     return {
         "photo_id": source.photo_id,
@@ -28,6 +28,8 @@ def photo_row(
         "clean_index": clean[0],
         "clean_class": classes[clean[0]],
         "clean_confidence": clean[1],
+        "target_index": target,
+        "target_class": classes[target],
     }
 
 

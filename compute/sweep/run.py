@@ -8,9 +8,13 @@ import os
 import platform
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from compute.errors import InputError
 from compute.store.opening import Store, open_store
@@ -42,7 +46,12 @@ def record(
         "config": science,
         "config_hash": digest(decides),
         "environment": {"python": platform.python_version(), **{p: version(p) for p in _PACKAGES}},
-        "given": {"photos": list(config.photos), "weights": config.weights, "device": config.device},
+        "given": {
+            "photos": list(config.photos),
+            "weights": config.weights,
+            "device": config.device,
+            "keep": config.keep,
+        },
         "device": {**device, "cores": os.cpu_count()},
         "classifier": classifier,
         "target": target,
@@ -77,17 +86,27 @@ def publish(root: str | Path) -> Store:
     parts = Parts(Path(root))
     if not parts.published():
         run = parts.run()
-        names = [
-            name
+        grouped = [
+            [attack_part(i), *map(explain_part, group)]
             for i, group in enumerate(groups(run["photos"], run["config"]["group"]))
-            for name in (attack_part(i), *map(explain_part, group))
         ]
         created = datetime.now(UTC).isoformat(timespec="seconds")
+        manifest = {"schema_version": SCHEMA_VERSION, "created": created, **run}
         try:
-            parts.publish(names, {"schema_version": SCHEMA_VERSION, "created": created, **run})
+            parts.publish(grouped, manifest, partial(_kept, run["given"].get("keep")))
         except InputError:
             if not parts.published():  # else another process was faster, with the same parts
                 raise
     store = open_store(parts.root)
     parts.discard()
     return store
+
+
+def _kept(what: str, images: pa.Table) -> pa.Table:
+    """Of some rows of `images` those that `--keep` asks for; no photo can be seen in regions and entry maps."""
+    kinds = images["kind"]
+    if what == "none":
+        return images.slice(0, 0)
+    if what == "entries":
+        return images.filter(pc.or_(pc.equal(kinds, "segments"), pc.starts_with(kinds, "entry:")))
+    return images

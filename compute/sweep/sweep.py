@@ -6,12 +6,13 @@ are parts: finished ones are found again by an interrupted, resumed or sharded s
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 
 import torch
 
-from compute.attacks.bim import BIM
+from compute.attacks import Settings
 from compute.errors import InputError
 from compute.explainers.guard import Guard
 from compute.inputs import photos
@@ -20,13 +21,13 @@ from compute.inputs.source import Source, unique
 from compute.networks import classifiers, engine
 from compute.networks.classifier import Classifier
 from compute.networks.engine import Engine
-from compute.scoring.presentations import methods
+from compute.scoring.presentations import Method, methods
 from compute.store.opening import Store
 from compute.store.part import Rows
 from compute.store.parts import Parts
 from compute.store.png import from_png
 from compute.sweep.asking import Asking, Case, Prepare, Prepared
-from compute.sweep.attacking import Attacking
+from compute.sweep.attacking import RANDOM, Attacking, aimed_at
 from compute.sweep.config import Config
 from compute.sweep.controlling import CONTROLS
 from compute.sweep.explaining import Explained, Explaining
@@ -84,15 +85,16 @@ def open_sweep(
     by_id = {source.photo_id: source for source in found}
     if classifier is None:
         classifier = classifiers.load(config.classifier, weights=config.weights, device=device)
-    target = classifier.index_of(config.target)
+    target = None if config.target == RANDOM else classifier.index_of(config.target)
+    settings = attack_of(config)
     asked = Engine(config.engine, config.precision, config.batch)
     if config.engine == "auto" and parts.begun():  # goes on with the engine that it began with
         asked = Engine(parts.run()["config"].get("engine", "auto"), config.precision, config.batch)
-    probabilities = None
+    probabilities, passes = None, passes_of(config, asked_for, len(by_id))
     if parts.published():
-        chosen = asked.resolved(device.type, passes=passes_of(config, len(by_id)))
+        chosen = asked.resolved(device.type, passes=passes)
     else:
-        chosen, probabilities = engine.ready(classifier, asked, passes=passes_of(config, len(by_id)))
+        chosen, probabilities = engine.ready(classifier, asked, passes=passes)
     config = config.but(engine=chosen.name, batch=chosen.batch, group=config.group or GROUP[device.type])
     parts.begin(
         record(
@@ -104,7 +106,7 @@ def open_sweep(
                 "classes": len(classifier.classes),
                 "weights_sha256": classifier.weights_sha256,
             },
-            target={"index": target, "name": classifier.classes[target]},
+            target={"index": target, "name": RANDOM if target is None else classifier.classes[target]},
             explainers=[m.record() for m in asked_for],
             device={
                 "kind": device.type,
@@ -114,33 +116,36 @@ def open_sweep(
         )
     )
     segmentation = Segmentation(config.scale, config.sigma, config.min_size)
-    attacking = Attacking(classifier, segmentation, config.regions, attack_of(config, target), chosen.batch, turns)
-    passes = probabilities and turns.stoppable(probabilities)
+    target_of = partial(aimed_at, target, config.seed, len(classifier.classes))
+    attacking = Attacking(classifier, segmentation, config.regions, target_of, settings, chosen.batch, turns)
     explaining: Explaining | None = None
-    if passes is not None:
+    if probabilities is not None:
+        stoppable = turns.stoppable(probabilities)
         outside = any(m.explainer.outside for m in asked_for)
         asking = Asking(
             network=classifier.network,
-            probabilities=passes,
+            probabilities=stoppable,
             batch=chosen.batch,
             lime_samples=config.lime_samples,
             seed=config.seed,
             turns=turns,
-            guard=Guard(classifier.network, classifier.example(), passes) if outside else None,
+            guard=Guard(classifier.network, classifier.example(), stoppable) if outside else None,
             time_limit=config.time_limit,
         )
-        explaining = Explaining(asked_for, asking, config.smooth, config.causal == "all", CONTROLS[config.controls])
+        checked, controls = config.causal == "all", CONTROLS[config.controls]
+        explaining = Explaining(asked_for, asking, config.smooth, checked, controls, config.seeds - 1)
     return Sweep(by_id, tuple(passed), config.group, parts, turns, attacking, explaining)
 
 
-def attack_of(config: Config, target: int) -> BIM:
-    """The settings of a configuration's attack on a class."""
-    return BIM(target=target, **{f.name: getattr(config, f.name) for f in fields(BIM) if f.name != "target"})
+def attack_of(config: Config) -> Settings:
+    """The settings of a configuration's attack."""
+    return Settings(**{f.name: getattr(config, f.name) for f in fields(Settings)})
 
 
-def passes_of(config: Config, photos: int) -> int:
-    """Passes without gradients that a configuration takes at most: LIME's."""
-    return photos * config.regions * config.lime_samples * ("lime" in config.explainers)
+def passes_of(config: Config, asked: Sequence[Method], photos: int) -> int:
+    """Passes without gradients that a configuration takes about, at most: those of explainers by samples."""
+    sampling = {m.explainer.name for m in asked if m.explainer.samples}
+    return photos * config.regions * config.lime_samples * len(sampling) * config.seeds
 
 
 def run_sweep(
@@ -247,19 +252,19 @@ def _cases(opened: Sweep, index: int) -> Iterator[Case]:
     """The successful attempts of a group, from its part, sorted by case."""
     name = attack_part(index)
     images = {(row["owner"], row["kind"]): row["png"] for row in opened.parts.read(name, "images")}
-    own = {row["photo_id"]: row["clean_index"] for row in opened.parts.read(name, "photos")}
+    classes = {p["photo_id"]: (p["target_index"], p["clean_index"]) for p in opened.parts.read(name, "photos")}
     for row in opened.parts.read(name, "attempts"):
         if row["success"]:
             region = from_png(images[row["photo_id"], "segments"]) == row["segment"]
             rgb = from_png(images[row["case_id"], "adversarial"])
             photo = from_png(images[row["photo_id"], "photo"])
-            target = opened.attacking.settings.target
-            yield Case(row["case_id"], row["photo_id"], rgb, region, target, photo, own[row["photo_id"]])
+            target, own = classes[row["photo_id"]]
+            yield Case(row["case_id"], row["photo_id"], rgb, region, target, photo, own)
 
 
 def _together(explained: Sequence[Explained]) -> tuple[Rows, dict[str, float]]:
     """The rows and seconds of a photo's cases."""
-    tables = ("explanations", "scores", "controls", "images", "failures")
+    tables = ("explanations", "controls", "repeats", "images", "failures")
     seconds: dict[str, float] = {}
     for one in explained:
         for stage, value in one.seconds.items():

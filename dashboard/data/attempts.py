@@ -80,8 +80,12 @@ def photos_with_discarded(board: Board) -> pd.DataFrame:
 
 
 def discarded(board: Board, photo: str) -> pd.DataFrame:
-    """The discarded attempts of a photo: the table `attempts`."""
-    return board.query("from attempts where not success and photo_id = ? order by region_rank", [photo])
+    """The discarded attempts of a photo: the table `attempts`, and target_class."""
+    return board.query(
+        """select attempts.*, target_class from attempts join photos using (photo_id)
+           where not success and photo_id = ? order by region_rank""",
+        [photo],
+    )
 
 
 def pictures(board: Board, photo: str, attempt: str, segment: int) -> dict[str, npt.NDArray[np.uint8]]:

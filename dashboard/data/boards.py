@@ -4,7 +4,6 @@ import os
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import resources
 from pathlib import Path
 from types import FunctionType
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -16,12 +15,9 @@ import streamlit as st
 
 from compute.errors import InputError
 from compute.store.opening import MANIFEST, Store, open_store
-from compute.store.schema import TABLES
+from compute.store.schema import PUBLISHED
 from dashboard import STORES_VARIABLE
 from dashboard.data.images import Images, Stamp, stamp
-
-_HEAVY_VIEWS = ("cases", "complete_cases", "ranks", "photo_sums", "case_scores", "fits")
-"""In this order: the later ones read the earlier."""
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -113,7 +109,9 @@ def open_board(name: str, path: Path) -> Board:
 def _stamps(path: Path) -> tuple[Stamp, ...]:
     """What tells the store's files from any others; empty where one is missing, which opening it will say."""
     try:
-        return tuple(stamp(file.stat()) for file in (path / MANIFEST, *(path / f"{name}.parquet" for name in TABLES)))
+        return tuple(
+            stamp(file.stat()) for file in (path / MANIFEST, *(path / f"{name}.parquet" for name in PUBLISHED))
+        )
     except OSError:
         return ()
 
@@ -125,11 +123,6 @@ def _open(name: str, path: Path, stamps: tuple[Stamp, ...]) -> Board:
     try:
         images = Images(store.file("images"), [e["name"] for e in store.manifest["explainers"]], size)
         base = store.connect()
-        for view in _HEAVY_VIEWS:  # too slow as views for millions of scores; the names stay
-            base.execute(f"create table table_{view} as from {view}")
-            base.execute(f"drop view {view}")
-            base.execute(f"alter table table_{view} rename to {view}")
-        base.execute(resources.files("dashboard.data").joinpath("tables.sql").read_text())
     except (duckdb.Error, pa.ArrowException, OSError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"{path}: the tables cannot be read ({reason}); publish the store again") from error

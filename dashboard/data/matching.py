@@ -68,8 +68,8 @@ def matching(selection: Selection) -> tuple[str, dict[str, Any]]:
         params |= {"winner": selection.winner, "loser": selection.loser}
     if selection.rank is not None:
         where.append(
-            f"case_id in (select case_id from ranks where explainer = $explainer and n = $n"
-            f" and rank_{selection.measure} = $rank)"
+            f"case_id in (select case_id from case_methods where explainer = $explainer"
+            f" and rank_{selection.measure}[$n] = $rank)"
         )
         params["rank"] = selection.rank
     if selection.outline:
@@ -105,7 +105,12 @@ def scored(measure: str, n: str) -> tuple[str, dict[str, Any]]:
     """SQL with its parameters for case_id, explainer, score: at the best n, the mean over n, or at one n."""
     if n in ("best", "mean"):
         return f"select case_id, explainer, {n}_{column_of(measure)} as score from case_scores", {}
-    return f"select case_id, explainer, {column_of(measure)} as score from measures where n = $n", {"n": int(n)}
+    at_n = {
+        "jaccard": "jaccard_of(pixels[$n], hits[$n], region_pixels)",
+        "hamming": "hamming_of(pixels[$n], hits[$n], region_pixels, n_pixels)",
+    }[measure]
+    source = "explanations join attempts using (case_id)"
+    return f"select case_id, explainer, {at_n} as score from {source}", {"n": int(n)}
 
 
 def column_of(measure: str) -> str:

@@ -115,11 +115,9 @@ def ranks(board: Board, measure: str) -> pd.DataFrame:
 def case_means(board: Board) -> pd.DataFrame:
     """One row a case and explainer: case_id, photo_id, explainer, mean ranks (NaN for a baseline) and mean scores."""
     return board.query(
-        """select s.case_id, s.photo_id, s.explainer, r.mean_rank_jaccard, r.mean_rank_hamming, s.mean_jaccard,
-                  s.mean_hamming, s.best_jaccard, s.best_hamming
-           from case_scores s left join (
-             select case_id, explainer, avg(rank_jaccard) as mean_rank_jaccard, avg(rank_hamming) as mean_rank_hamming
-             from ranks group by all) r using (case_id, explainer)"""
+        """select case_id, photo_id, explainer, list_avg(rank_jaccard) as mean_rank_jaccard,
+                  list_avg(rank_hamming) as mean_rank_hamming, mean_jaccard, mean_hamming, best_jaccard, best_hamming
+           from case_methods"""
     )
 
 

@@ -46,7 +46,7 @@ def payload(board: Board, case: CaseFile, n: int) -> bytes:
         "gain": case.gain,
         "n": n,
         "help": theme.N_HELP,
-        "captions": captions(case, board.manifest["target"]["name"]),
+        "captions": captions(case),
         "colours": {"hit": HIT, "miss": MISS, "alarm": ALARM},
         "measures": {key: [measure.name, measure.help] for key, measure in theme.MEASURES.items()},
         "explainers": _explainers(board, case),
@@ -56,14 +56,14 @@ def payload(board: Board, case: CaseFile, n: int) -> bytes:
     return b"".join([len(head).to_bytes(4, "little"), head, *blobs.values()])
 
 
-def captions(case: CaseFile, target: str) -> dict[str, list[str]]:
+def captions(case: CaseFile) -> dict[str, list[str]]:
     """The lines under the four pictures."""
     facts = case.facts
     return {
         "photo": [
             f"Original: {visible(facts['clean_class'])}",
             f"{percent(facts['clean_confidence'])} confident",
-            f"{visible(target)}: {percent(facts['clean_target_confidence'])}",
+            f"{visible(facts['target_class'])}: {percent(facts['clean_target_confidence'])}",
         ],
         "adversarial": [
             f"Adversarial: {visible(facts['final_class'])}",

@@ -63,7 +63,7 @@ def _readme(board: Board, case: CaseFile) -> str:
         "store": board.name,
         "config_hash": board.manifest.get("config_hash", "unknown"),
         "classifier": board.manifest["classifier"]["name"],
-        "target": board.manifest["target"]["name"],
+        "target": case.facts["target_class"],
         "photo": case.facts["photo_name"],
         "clean": case.facts["clean_class"],
         "final": case.facts["final_class"],

@@ -110,7 +110,7 @@ for column, (title, image) in zip(st.columns(4), pictures.items(), strict=True):
 st.markdown(
     f"**{markdown(row['outcome'].capitalize())}** after {row['iterations']} steps. Still seen as "
     f"**{markdown(row['final_class'])}** ({row['final_confidence']:.1%}); confidence in "
-    f"**{markdown(board.manifest['target']['name'])}** rose from {_percent(row['clean_target_confidence'])} to "
+    f"**{markdown(row['target_class'])}** rose from {_percent(row['clean_target_confidence'])} to "
     f"{_percent(row['target_confidence'])}. Region: {row['region_pixels'] / row['n_pixels']:.1%} of the image. "
     f"Largest change {row['linf']}/255, Euclidean norm {row['l2']:.1f}."
 )

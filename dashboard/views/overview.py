@@ -19,10 +19,12 @@ board = boards.current()
 manifest = board.manifest
 counts = boards.cached(queries.counts, board)
 
+target = manifest["target"]
+seen = "class drawn for that photo" if target["index"] is None else f"**{markdown(target['name'])}**"
 st.title("Which explainer finds the attack?")
 st.markdown(
-    f"One region of a photo was changed until **{markdown(manifest['classifier']['name'])}** saw a "
-    f"**{markdown(manifest['target']['name'])}**; then each explainer was asked why. "
+    f"One region of a photo was changed until **{markdown(manifest['classifier']['name'])}** saw a {seen}; "
+    "then each explainer was asked why. "
     "A good explainer points at the region that was attacked."
 )
 if not counts["cases"]:

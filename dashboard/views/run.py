@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from compute.scoring.words import aim
 from dashboard.data import boards, queries
 from dashboard.figures import run as figures_run
 from dashboard.text import markdown, shell, visible
@@ -46,8 +47,7 @@ with left:
     listing(manifest["config"])
 with right:
     st.subheader("Classifier and device")
-    target = manifest["target"]
-    listing({**manifest["classifier"], "target": f"{target['name']} (class {target['index']})"})
+    listing({**manifest["classifier"], "target": aim(manifest["target"])})
     listing(device)
     st.subheader("Versions")
     listing(dict(manifest.get("environment") or {}))

@@ -14,6 +14,7 @@ _LABELS = {
     "scale": "Segmentation: scale",
     "sigma": "Segmentation: smoothing, pixels",
     "min_size": "Segmentation: smallest segment, pixels",
+    "algorithm": "Attack: algorithm",
     "step": "Attack: step, 1/255",
     "iterations": "Attack: steps at most",
     "patience": "Attack: patience, steps",

@@ -6,7 +6,7 @@ from compute.explainers.base import Priorities, Superpixels, Task, register
 from compute.explainers.perturbation.samples import segments_of, superpixels
 
 
-@register("random", baseline=True)
+@register("random", baseline=True, draws=True)
 def random(task: Task) -> Priorities:
     """Pixels in random order.
 
@@ -15,7 +15,7 @@ def random(task: Task) -> Priorities:
     return task.rng.random(task.rgb.shape[:2])
 
 
-@register("random@superpixels", baseline=True, prepare=superpixels)
+@register("random@superpixels", baseline=True, prepare=superpixels, draws=True)
 def random_superpixels(task: Task) -> Superpixels:
     """Superpixels in random order."""
     segments = segments_of(task)

@@ -23,13 +23,13 @@ def _tunnel(task: Task, kind: str) -> Priorities:
     return priorities(found[0].detach())
 
 
-@register("smoothgrad")
+@register("smoothgrad", draws=True)
 def smoothgrad(task: Task) -> Priorities:
     """SmoothGrad (Smilkov et al. 2017): the mean gradient, negative ones dropped as saliency's are."""
     return _tunnel(task, "smoothgrad")
 
 
-@register("vargrad")
+@register("vargrad", draws=True)
 def vargrad(task: Task) -> Priorities:
     """VarGrad (Adebayo et al. 2018): the variance of the gradients."""
     return _tunnel(task, "vargrad")

@@ -36,7 +36,7 @@ def integrated_gradients(task: Task) -> Priorities:
         )
 
 
-@register("gradient_shap")
+@register("gradient_shap", draws=True)
 def gradient_shap(task: Task) -> Priorities:
     """Expected gradients (Erion et al. 2021; Captum's GradientShap) between black and white, with a little noise."""
     ends = torch.stack([torch.zeros_like(task.image[0]), torch.ones_like(task.image[0])])

@@ -10,7 +10,7 @@ SHOWN = 1 / (1 + np.exp(-1))
 """Probability that a superpixel is shown: GLIME-Binomial at a kernel width of 1."""
 
 
-@register("glime", prepare=superpixels)
+@register("glime", prepare=superpixels, samples=True)
 def glime(task: Task) -> Superpixels:
     """GLIME-Binomial (Tan et al. 2023): superpixels by the weights of an unweighted ridge regression."""
     segments = segments_of(task)

@@ -47,21 +47,21 @@ def explained(task: Task, segments: Segments, draws: Draws) -> Superpixels:
     return Superpixels.weighted(segments, values, r2=round(r2, 6))
 
 
-@register("lime", prepare=superpixels)
+@register("lime", prepare=superpixels, samples=True)
 def lime(task: Task) -> Superpixels:
     """LIME (Ribeiro et al. 2016) as it is: quickshift's superpixels of the image."""
     segments = segments_of(task)
     return explained(task, segments, draw(task, int(segments.max()) + 1))
 
 
-@register("lime@clean")
+@register("lime@clean", samples=True)
 def lime_clean(task: Task) -> Superpixels:
     """LIME over the superpixels of the unattacked photo, which an attack's texture cannot disturb."""
     segments = superpixels(task.photo)
     return explained(task, segments, draw(task, int(segments.max()) + 1))
 
 
-@register("lime@grid")
+@register("lime@grid", samples=True)
 def lime_grid(task: Task) -> Superpixels:
     """LIME over the squares of a grid, which know nothing of the image."""
     height, width = task.rgb.shape[:2]
@@ -70,7 +70,7 @@ def lime_grid(task: Task) -> Superpixels:
     return explained(task, segments, draw(task, GRID * GRID))
 
 
-@register("lime_paired", prepare=superpixels)
+@register("lime_paired", prepare=superpixels, samples=True)
 def lime_paired(task: Task) -> Superpixels:
     """LIME whose draws come in pairs, each with its complement: less noise for the same passes."""
     segments = segments_of(task)

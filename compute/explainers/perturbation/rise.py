@@ -14,7 +14,7 @@ GREY = 0.5
 """What hides: RISE multiplies images normalised by the mean, so that its zero is a grey."""
 
 
-@register("rise")
+@register("rise", samples=True)
 def rise(task: Task) -> Priorities:
     """RISE (Petsiuk et al. 2018): the target's probability behind random masks, averaged over those that show a pixel.
 

@@ -19,7 +19,7 @@ def appearing(order: Draws) -> Draws:
     return (place[None, :] < np.arange(len(order) + 1)[:, None]).astype(np.int64)
 
 
-@register("shapley_sampling", prepare=superpixels)
+@register("shapley_sampling", prepare=superpixels, samples=True)
 def shapley_sampling(task: Task) -> Superpixels:
     """Shapley value sampling (Castro et al. 2009), with every order also reversed."""
     segments = segments_of(task)
@@ -32,7 +32,7 @@ def shapley_sampling(task: Task) -> Superpixels:
     return Superpixels.weighted(segments, values, orders=len(found))
 
 
-@register("kernel_shap", prepare=superpixels)
+@register("kernel_shap", prepare=superpixels, samples=True)
 def kernel_shap(task: Task) -> Superpixels:
     """KernelSHAP (Lundberg and Lee 2017): coalitions drawn by the Shapley kernel, each with its complement."""
     segments = segments_of(task)

@@ -1,0 +1,81 @@
+-- What follows from the explanations of some whole photos: the tables case_methods, photo_methods and rank_counts.
+-- Tables: attempts and explanations of these photos; ranked (name): the methods that take part in the ranks, which are
+-- those, baselines left out, that have explained any case of the store.
+
+create or replace temp table measured as
+select e.case_id, a.photo_id, e.explainer, e.n, pixels / n_pixels as share,
+       jaccard_of(pixels, hits, region_pixels) as jaccard, hamming_of(pixels, hits, region_pixels, n_pixels) as hamming
+from (
+    select case_id, explainer, unnest(range(1, 21))::smallint as n, unnest(pixels) as pixels, unnest(hits) as hits
+    from explanations
+) e join attempts a using (case_id);
+
+-- Rank among the ranked methods of the same (case, n): 1 is best, ties share their average rank. Only cases that all of
+-- them have explained have ranks: a rank among fewer would not be comparable. A self-join over the few methods of a
+-- case: windows over millions of rows take several times as long.
+create or replace temp table ranks as
+with taking_part as (
+    from measured join ranked on ranked.name = explainer
+), complete as (
+    select case_id from taking_part where n = 1 group by case_id having count(*) = (select count(*) from ranked)
+), field as (
+    from taking_part where case_id in (from complete)
+)
+select a.case_id, a.explainer, a.n,
+       1 + count(*) filter (b.jaccard > a.jaccard) + (count(*) filter (b.jaccard = a.jaccard) - 1) / 2 as jaccard,
+       1 + count(*) filter (b.hamming > a.hamming) + (count(*) filter (b.hamming = a.hamming) - 1) / 2 as hamming
+from field a join field b on a.case_id = b.case_id and a.n = b.n
+group by all;
+
+-- The ranks that the paper's three have among themselves, whoever else takes part (Table 1), on the cases that all three
+-- have explained.
+create or replace temp table paper_ranks as
+with three as (
+    from measured where explainer in ('saliency', 'guided_backprop', 'lime')
+    qualify count(*) over (partition by case_id, n) = 3
+), at_n as (
+    select a.case_id, a.explainer, a.n,
+           1 + count(*) filter (b.jaccard > a.jaccard) + (count(*) filter (b.jaccard = a.jaccard) - 1) / 2 as jaccard,
+           1 + count(*) filter (b.hamming > a.hamming) + (count(*) filter (b.hamming = a.hamming) - 1) / 2 as hamming
+    from three a join three b on a.case_id = b.case_id and a.n = b.n
+    group by all
+)
+select case_id, explainer, avg(jaccard) as paper_jaccard, avg(hamming) as paper_hamming from at_n group by all;
+
+create or replace temp table case_methods as
+with scored as (
+    select case_id, photo_id, explainer, avg(jaccard) as mean_jaccard, avg(hamming) as mean_hamming,
+           max(jaccard) as best_jaccard, max(hamming) as best_hamming,
+           arg_max(n, row(jaccard, -n)) as best_n
+    from measured group by all
+), ranked_lists as (
+    select case_id, explainer, list(jaccard order by n) as rank_jaccard, list(hamming order by n) as rank_hamming
+    from ranks group by all
+)
+select s.*, rank_jaccard, rank_hamming, paper_jaccard, paper_hamming
+from scored s left join ranked_lists using (case_id, explainer) left join paper_ranks using (case_id, explainer)
+order by case_id, explainer;
+
+create or replace temp table photo_methods as
+with by_n as (
+    select photo_id, explainer, n, count(*) as cases, sum(jaccard) as jaccard, sum(hamming) as hamming, sum(share) as share
+    from measured group by all
+), sums as (
+    select photo_id, explainer, any_value(cases) as cases, list(jaccard order by n) as jaccard,
+           list(hamming order by n) as hamming, list(share order by n) as share
+    from by_n group by all
+), ranked_sums as (
+    select photo_id, explainer, count(*) as ranked, sum(list_avg(rank_jaccard)) as rank_jaccard,
+           sum(list_avg(rank_hamming)) as rank_hamming
+    from case_methods where rank_jaccard is not null group by all
+)
+select s.*, coalesce(ranked, 0) as ranked, coalesce(rank_jaccard, 0) as rank_jaccard,
+       coalesce(rank_hamming, 0) as rank_hamming
+from sums s left join ranked_sums using (photo_id, explainer)
+order by photo_id, explainer;
+
+create or replace temp table rank_counts as
+select explainer, n, 'jaccard' as measure, jaccard as rank, count(*) as cases from ranks group by all
+union all
+select explainer, n, 'hamming', hamming, count(*) from ranks group by all
+order by all;
