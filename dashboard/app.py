@@ -8,7 +8,7 @@ from compute.errors import InputError
 from dashboard import urls
 from dashboard.data import boards
 from dashboard.text import visible
-from dashboard.widgets import history, trouble
+from dashboard.widgets import history, pins, trouble
 
 STYLE = """<style>
 .block-container {padding: 4.5rem clamp(1rem, 3vw, 3rem) 3rem; max-width: 1680px}
@@ -62,6 +62,7 @@ def main() -> None:
     board = st.session_state["board"] = choose()
     if from_menu:
         history.restore(path, board.name)
+    pins.settle(path, board.name)
     history.remember(path, board.name)
     st.set_page_config(page_title=f"{page.title} · {visible(board.name)} · wolfspider")
     try:

@@ -19,9 +19,6 @@ PAGES = {
 }
 """Page path to title and icon; the file is views/PATH.py."""
 
-PINNING = ("cases", "case", "plate")
-"""Pages whose links carry the pinned cases."""
-
 Value = str | int | float
 
 
@@ -61,8 +58,8 @@ def bound(name: str, options: Sequence[str], default: str | None) -> dict[str, A
 
 
 def with_store(**params: Value | None) -> dict[str, str]:
-    """Query parameters as text, those that are None left out, with the store and the pins of this visit."""
-    given = {"store": st.query_params.get("store") or st.session_state.get("last_store"), "pins": st.session_state.get("pins") or None, **params}
+    """Query parameters as text, those that are None left out, with the store of this visit."""
+    given = {"store": st.query_params.get("store") or st.session_state.get("last_store"), **params}
     return {
         name: f"{value:g}" if isinstance(value, float) else str(value)
         for name, value in given.items()

@@ -9,7 +9,8 @@ from streamlit.testing.v1 import AppTest
 import dashboard
 from dashboard import STORES_VARIABLE
 from dashboard.data import boards, matching
-from dashboard.data.selection import QUESTIONS, Selection
+from dashboard.data.questions import QUESTIONS
+from dashboard.data.selection import Selection
 
 APP = Path(dashboard.__file__).with_name("app.py")
 

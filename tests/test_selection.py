@@ -14,7 +14,8 @@ from make_store import make_store
 
 from compute.store.opening import open_store
 from dashboard.data import matching
-from dashboard.data.selection import MEASURES, ORDERS, QUESTIONS, SIZES, Selection, parse, questions
+from dashboard.data.questions import ORDERS, QUESTIONS, questions
+from dashboard.data.selection import MEASURES, SIZES, Selection, parse
 
 EXPLAINERS = ("saliency", "guided_backprop", "lime", "random")
 CHOICES = {"explainer": EXPLAINERS, "photo": ["made-00000", "made-00001"], "clean": ["daisy", "a, b & c=d"]}

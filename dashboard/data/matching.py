@@ -6,18 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dashboard.data.selection import (
-    AMONG,
-    GRADIENTS,
-    MEASURES,
-    MISSED,
-    ORDERS,
-    QUESTIONS,
-    RANGES,
-    TRAITS,
-    Selection,
-    split_names,
-)
+from dashboard.data.questions import GRADIENTS, MISSED, ORDERS, QUESTIONS, RANGES, TRAITS
+from dashboard.data.selection import AMONG, MEASURES, Selection, split_names
 
 Ask = Callable[[str, dict[str, Any]], pd.DataFrame]
 """Answers SQL with named parameters, `Board.query` for one; safe to call from the caller's thread."""
@@ -35,10 +25,20 @@ per_case as (
          any_value(score) filter (where explainer = 'lime') as lime,
          max(score) filter (where explainer in {gradients}) as gradient{more}
   from scored group by case_id
+),
+spreads as (
+  select case_id, greatest(max(r.jaccard), any_value(mean_jaccard)) - least(min(r.jaccard), any_value(mean_jaccard)) as spread
+  from repeat_scores r join case_methods using (case_id, explainer) where explainer = $explainer group by case_id
 )"""
 
-COLUMNS = """case_id, photo_id, photo_name, region_rank, region_share, clean_class, clean_confidence, target_confidence,
-linf, l2, iterations, visibility, r2, superpixels, score, top, second, bottom, chance, best_method, worst_method, gap"""
+COLUMNS = """case_id, photo_id, photo_name, region_rank, segment, region_share, clean_class, clean_confidence, target_confidence,
+linf, l2, iterations, visibility, r2, superpixels, spread, score, top, second, bottom, chance, best_method, worst_method, gap"""
+
+AT_N = {
+    "jaccard": "jaccard_of(pixels[$n], hits[$n], region_pixels)",
+    "hamming": "hamming_of(pixels[$n], hits[$n], region_pixels, n_pixels)",
+}
+"""A score at one n, by measure."""
 
 INSIDE = """(
   select count(*) % 2 from (
@@ -96,7 +96,7 @@ def matching(selection: Selection) -> tuple[str, dict[str, Any]]:
     per_case = PER_CASE.format(source=source, gradients=GRADIENTS, more=more, minus=minus)
     sql = f"""with {per_case}
 select {COLUMNS}, row_number() over (order by {order} nulls last, case_id) as position
-from cases left join fits using (case_id) left join per_case using (case_id)
+from cases left join fits using (case_id) left join spreads using (case_id) left join per_case using (case_id)
 where {" and ".join(where)}"""
     return sql, params
 
@@ -105,12 +105,8 @@ def scored(measure: str, n: str) -> tuple[str, dict[str, Any]]:
     """SQL with its parameters for case_id, explainer, score: at the best n, the mean over n, or at one n."""
     if n in ("best", "mean"):
         return f"select case_id, explainer, {n}_{column_of(measure)} as score from case_scores", {}
-    at_n = {
-        "jaccard": "jaccard_of(pixels[$n], hits[$n], region_pixels)",
-        "hamming": "hamming_of(pixels[$n], hits[$n], region_pixels, n_pixels)",
-    }[measure]
     source = "explanations join attempts using (case_id)"
-    return f"select case_id, explainer, {at_n} as score from {source}", {"n": int(n)}
+    return f"select case_id, explainer, {AT_N[measure]} as score from {source}", {"n": int(n)}
 
 
 def column_of(measure: str) -> str:
@@ -146,6 +142,22 @@ def by_method(ask: Ask, selection: Selection, case_ids: Sequence[str] | None = N
         source = f"from ({source}) where case_id in (select unnest($ids))"
         params["ids"] = list(case_ids)
     return ask(source, params).pivot(index="case_id", columns="explainer", values="score")
+
+
+def sizes(ask: Ask, selection: Selection, case_ids: Sequence[str], methods: Sequence[str]) -> list[int]:
+    """The n at which the score of each (case, method) was taken: the chosen n, or the method's best (1 where none)."""
+    if selection.n.isdigit():
+        return [int(selection.n)] * len(case_ids)
+    at_n = AT_N[selection.measure].replace("$n", "n")
+    found = ask(
+        f"""select coalesce(list_position(by_n, list_max(by_n)), 1) as n from (
+            select place, [{at_n} for n in range(1, 21)] as by_n
+            from (select unnest($ids) as case_id, unnest($methods) as explainer, unnest(range($many)) as place)
+            left join explanations using (case_id, explainer) left join attempts using (case_id)
+        ) order by place""",
+        {"ids": list(case_ids), "methods": list(methods), "many": len(case_ids)},
+    )
+    return [int(n) for n in found["n"]]
 
 
 def case_ids(ask: Ask, selection: Selection) -> pd.Series:

@@ -10,7 +10,8 @@ import streamlit as st
 from dashboard import theme, urls
 from dashboard.data import boards, matching
 from dashboard.data.boards import Board
-from dashboard.data.selection import MISSED, QUESTIONS, Selection
+from dashboard.data.questions import MISSED, QUESTIONS
+from dashboard.data.selection import Selection
 from dashboard.text import markdown, visible
 from dashboard.viewer import export
 from dashboard.viewer.thumbnails import thumbnail

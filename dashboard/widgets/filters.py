@@ -9,19 +9,8 @@ import streamlit as st
 from dashboard import theme
 from dashboard.data import boards
 from dashboard.data.boards import Board
-from dashboard.data.selection import (
-    AMONG,
-    LIME_ORDERS,
-    MEASURES,
-    ORDERS,
-    QUESTIONS,
-    RANGES,
-    SIZES,
-    Selection,
-    parse,
-    questions,
-    split_names,
-)
+from dashboard.data.questions import NEEDED, ORDERS, QUESTIONS, RANGES, questions
+from dashboard.data.selection import AMONG, MEASURES, SIZES, Selection, parse, split_names
 from dashboard.text import markdown, visible
 from dashboard.widgets.trouble import no_cases
 
@@ -35,6 +24,7 @@ LABELS = {
     "linf": "Attack's strength L∞, 1/255",
     "visibility": "Visibility of the attack",
     "r2": "R² of LIME's surrogate",
+    "spread": "Spread over seeds",
 }
 HELP = {
     "score": "The chosen explainer's score, by the measure and size chosen above.",
@@ -43,6 +33,8 @@ HELP = {
     "linf": "The largest change of a channel of any pixel, in 256 steps.",
     "visibility": "How well the texture detector, which sees no network, finds the region (AUROC).",
     "r2": "How well LIME's linear surrogate fits the network around this image.",
+    "spread": "How far the chosen explainer's mean Jaccard index moves when it draws from other seeds: highest minus "
+    "lowest.",
 }
 _SHORT = {
     "score": ("score", ""),
@@ -51,6 +43,7 @@ _SHORT = {
     "linf": ("L∞", "/255"),
     "visibility": ("visibility", ""),
     "r2": ("LIME's R²", ""),
+    "spread": ("spread over seeds", ""),
 }
 _SCALES = {"linf": (1.0, 256.0, 1.0), "region_share": (PERCENT, 100.0, 0.5), "target_confidence": (PERCENT, 100.0, 1.0)}
 _UNIT = (1.0, 1.0, 0.01)
@@ -85,8 +78,8 @@ def read(board: Board) -> tuple[Selection, list[str]]:
 
 
 def write(selection: Selection, **others: str) -> None:
-    """Put the selection, and other parameters, into the URL, which keeps the store, the pins and the view."""
-    kept = {name: st.query_params[name] for name in ("store", "pins", "view", "trait") if name in st.query_params}
+    """Put the selection, and other parameters, into the URL, which keeps the store and the view."""
+    kept = {name: st.query_params[name] for name in ("store", "view", "trait") if name in st.query_params}
     st.query_params.from_dict({**kept, **selection.to_params(), **others})
 
 
@@ -162,7 +155,7 @@ def score_widgets(board: Board, selection: Selection) -> None:
         args=(board, "n"),
         help=theme.N_HELP,
     )
-    orders = [name for name in ORDERS if name not in LIME_ORDERS or "lime" in board.explainers]
+    orders = [name for name in ORDERS if NEEDED.get(name, board.explainers[0]) in board.explainers]
     order.selectbox(
         "Order",
         ["", *orders] if selection.question else orders,

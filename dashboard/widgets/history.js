@@ -2,7 +2,7 @@
 // entry that is there. Every entry remembers how far its page was scrolled. Streamlit pushes an entry for every change of
 // the query, and scrolls within an element, of which the browser keeps nothing: so its calls are taken in hand here.
 
-const QUIET = new Set(["at", "panels"]);
+const QUIET = new Set(["at", "panels", "pins"]);
 const PATIENCE = 5000; // milliseconds for a page to become long enough to be scrolled to where it was
 
 const scrolled = () => document.querySelector("[data-testid=stMain]");
@@ -42,12 +42,13 @@ function install() {
   history.pushState = (state, title, address) => {
     const next = new URL(address, location.href);
     const changed = differing(location.search, next.search);
-    const same = next.pathname === location.pathname;
-    if (same && (!acted || changed.every((name) => QUIET.has(name)))) return replace(history.state, title, address);
+    const quiet = next.pathname === location.pathname && changed.every((name) => QUIET.has(name));
+    const elsewhere = next.pathname !== location.pathname || changed.includes("page");
     clearTimeout(later);
-    acted = false;
-    push(state, title, address);
-    if (scrolled() && (!same || changed.includes("page"))) scrolled().scrollTop = 0;
+    if (!acted || quiet) replace(history.state, title, address); // one choice may come in two calls: query, then path
+    else push(state, title, address);
+    acted = acted && quiet;
+    if (elsewhere && !returning && scrolled()) scrolled().scrollTop = 0;
   };
   history.replaceState = (state, title, address) => replace({ ...history.state, ...state }, title, address);
   addEventListener("popstate", () => {

@@ -4,8 +4,6 @@ from importlib import resources
 
 import streamlit as st
 
-from dashboard import urls
-
 _KIN = {"explainers": "overview", "case": "cases"}
 """Pages that share what they are asked with another."""
 _OWN = {
@@ -13,6 +11,7 @@ _OWN = {
     "explainers": {"measure", "n", "by", "first"},
     "cases": {"view", "page", "trait"},
     "case": {"case", "at", "panels"},
+    "plate": {"methods", "size"},
 }
 """Of those, what is asked of one page alone."""
 
@@ -31,8 +30,6 @@ def watch(store: str) -> None:
 def restore(page: str, store: str) -> None:
     """Ask a page what this visit last asked it: for one that was chosen in the menu, whose link asks nothing."""
     st.query_params.update({**_mine(page, _kept(page, store)), "store": store})
-    if page in urls.PINNING and (pins := st.session_state.get("pins")):
-        st.query_params["pins"] = pins
 
 
 def remember(page: str, store: str) -> None:
@@ -41,9 +38,7 @@ def remember(page: str, store: str) -> None:
     kept = _kept(page, store)
     for name in _mine(page, kept):
         del kept[name]
-    kept.update(st.query_params.to_dict())
-    if page in urls.PINNING:
-        st.session_state["pins"] = urls.text("pins")
+    kept.update({name: value for name, value in st.query_params.to_dict().items() if name not in ("store", "pins")})
 
 
 def _kept(page: str, store: str) -> dict[str, str]:
