@@ -44,7 +44,7 @@ def choose() -> boards.Board:
         trouble.bad_store(name, str(error))
     seen = st.session_state.setdefault("seen", {})
     if seen.setdefault(name, board.manifest["tables"]) != board.manifest["tables"]:
-        trouble.replaced(name, lambda: seen.pop(name))
+        trouble.replaced(name, seen.clear)
     return board
 
 

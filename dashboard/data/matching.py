@@ -17,8 +17,8 @@ scored as (
   select s.case_id, s.explainer, s.score, e.baseline from ({source}) s join explainers e on e.name = s.explainer
 ),
 per_case as (
-  select case_id, any_value(score) filter (where explainer = $explainer) as own,
-         own - {minus} as score, max(score, 2) filter (where not baseline) as two, two[1] as top, two[2] as second,
+  select case_id, any_value(score) filter (where explainer = $explainer) as own, own - {minus} as score,
+         max(score, 2) filter (where not baseline) as two, two[1] as top, two[2] as second,
          min(score) filter (where not baseline) as bottom, max(score) filter (where baseline) as chance,
          arg_max(explainer, (score, explainer)) filter (where not baseline) as best_method,
          arg_min(explainer, (score, explainer)) filter (where not baseline) as worst_method, top - bottom as gap,
@@ -27,12 +27,14 @@ per_case as (
   from scored group by case_id
 ),
 spreads as (
-  select case_id, greatest(max(r.jaccard), any_value(mean_jaccard)) - least(min(r.jaccard), any_value(mean_jaccard)) as spread
+  select case_id, greatest(max(r.jaccard), any_value(mean_jaccard)) as most,
+         most - least(min(r.jaccard), any_value(mean_jaccard)) as spread
   from repeat_scores r join case_methods using (case_id, explainer) where explainer = $explainer group by case_id
 )"""
 
-COLUMNS = """case_id, photo_id, photo_name, region_rank, segment, region_share, clean_class, clean_confidence, target_confidence,
-linf, l2, iterations, visibility, r2, superpixels, spread, score, top, second, bottom, chance, best_method, worst_method, gap"""
+COLUMNS = """case_id, photo_id, photo_name, region_rank, segment, region_share, clean_class, clean_confidence,
+target_confidence, linf, l2, iterations, visibility, r2, superpixels, spread, score, top, second, bottom, chance,
+best_method, worst_method, gap"""
 
 AT_N = {
     "jaccard": "jaccard_of(pixels[$n], hits[$n], region_pixels)",
@@ -72,15 +74,7 @@ def matching(selection: Selection) -> tuple[str, dict[str, Any]]:
             f" and rank_{selection.measure}[$n] = $rank)"
         )
         params["rank"] = selection.rank
-    if selection.outline:
-        x = f"log10({selection.x})" if TRAITS[selection.x][1] else selection.x
-        where.append(INSIDE.format(x=x))
-        corners = selection.vertices()
-        for (one, two), ends in zip((("x1", "x2"), ("y1", "y2")), zip(*corners, strict=True), strict=True):
-            params |= {one: list(ends), two: [*ends[1:], ends[0]]}
-    if selection.among:
-        where.append("case_id in (select unnest($among))")
-        params["among"] = split_names(selection.among, AMONG)
+    where += _by_name(selection, params)
     order = ORDERS[selection.order or selection.usual_order][1]
     if question := QUESTIONS.get(selection.question):
         where.append(question.condition)
@@ -99,6 +93,20 @@ select {COLUMNS}, row_number() over (order by {order} nulls last, case_id) as po
 from cases left join fits using (case_id) left join spreads using (case_id) left join per_case using (case_id)
 where {" and ".join(where)}"""
     return sql, params
+
+
+def _by_name(selection: Selection, params: dict[str, Any]) -> list[str]:
+    """Conditions for the cases in the outline, and for those that are named; their parameters are added."""
+    where = []
+    if selection.outline:
+        where.append(INSIDE.format(x=f"log10({selection.x})" if TRAITS[selection.x][1] else selection.x))
+        corners = selection.vertices()
+        for (one, two), ends in zip((("x1", "x2"), ("y1", "y2")), zip(*corners, strict=True), strict=True):
+            params |= {one: list(ends), two: [*ends[1:], ends[0]]}
+    if selection.among:
+        where.append("case_id in (select unnest($among))")
+        params["among"] = split_names(selection.among, AMONG)
+    return where
 
 
 def scored(measure: str, n: str) -> tuple[str, dict[str, Any]]:

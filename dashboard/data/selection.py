@@ -6,7 +6,7 @@ the last one. A link from an aggregate to its cases is `Selection(...).to_params
 
 import math
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 from urllib.parse import quote, unquote
@@ -107,14 +107,14 @@ class Selection:
         return (self.order or (self.question == "disagreement" and "gap")) == "gap"
 
     def outlined(self, x: str, points: Sequence[tuple[float, float]]) -> "Selection":
-        """A copy limited to an outline over a trait and the score, in the units of both (their axes' lines are straight).
+        """A copy limited to an outline over a trait and the score, in the units of both.
 
         Six digits are kept: less than a pixel, and short enough for a link.
         """
         return self.but(x=x, outline=";".join(f"{a:.6g},{b:.6g}" for a, b in points))
 
     def vertices(self) -> list[tuple[float, float]]:
-        """The corners of the outline: the trait, its logarithm to base 10 where its axis is logarithmic, and the score."""
+        """The corners of the outline: the trait, its logarithm (10) where its axis has one, and the score."""
         corners = [tuple(map(float, corner.split(","))) for corner in self.outline.split(";")] if self.outline else []
         log = bool(self.x) and TRAITS[self.x][1]
         return [(math.log10(max(a, 1e-12)) if log else a, b) for a, b in corners]
@@ -165,7 +165,9 @@ def parse(params: Mapping[str, str], choices: Mapping[str, Collection[str]]) -> 
                 found[name] = value
             else:
                 ignored.append(name)
-        elif (number := _number(value)) is not None and (number >= 0 or (params.get("minus") and name in RANGES["score"])):
+        elif (number := _number(value)) is not None and (
+            number >= 0 or (params.get("minus") and name in RANGES["score"])
+        ):
             found[name] = number
         else:
             ignored.append(name)
@@ -175,9 +177,9 @@ def parse(params: Mapping[str, str], choices: Mapping[str, Collection[str]]) -> 
 
 
 _END = r"-?\d{1,9}(\.\d{1,9})?(e-?\d\d)?"
-_TEXTS = {
+_TEXTS: dict[str, Callable[[str], object]] = {
     "outline": re.compile(rf"({_END},{_END})(;{_END},{_END}){{2,{CORNERS - 1}}}", re.ASCII).fullmatch,
-    "among": lambda text: len(text) < 20_000,
+    "among": re.compile(r"[^\s]{1,20000}").fullmatch,
 }
 
 

@@ -1,4 +1,4 @@
-"""The failure plate: cases against methods as one vector figure, dark on white, with every picture as a lossless PNG."""
+"""The failure plate: cases against methods as one vector figure, dark on white; its pictures are lossless PNGs."""
 
 import base64
 import io
@@ -25,13 +25,8 @@ class Panel:
     lines: Sequence[str]
 
 
-def panel(
-    images: dict[str, bytes | None], size: int, segment: int, n: int | None, lines: Sequence[str]
-) -> Panel:
-    """The photo under `images` ("photo", "segments", "entry"), or with the region's outline, or an explanation at n too.
-
-    Without "segments" it is the photo as it is; without "entry" the outline alone.
-    """
+def panel(images: dict[str, bytes | None], size: int, segment: int, n: int | None, lines: Sequence[str]) -> Panel:
+    """What a cell shows, from stored PNGs: the photo; with "segments" the region's outline; with "entry" a set at n."""
     photo = decode(images["photo"], "photo", size)
     if photo is None or "segments" not in images:
         return Panel(photo, lines)

@@ -255,16 +255,13 @@ def group_words(board: Board, selection: Selection, group: tuple[str, ...]) -> s
                 f"under {high * scale:g}{unit}" if high is not None else "",
             ]
             return " ".join([what, *filter(None, ends)])
-    if group == ("question",):
-        return QUESTIONS[selection.question].title
-    if group == ("photo",):
-        return f"photo {choices(board)['photo'][selection.photo]}"
-    if group == ("clean",):
-        return f"originally {selection.clean}"
-    if "outline" in group:
-        return "inside the outline drawn"
-    if group == ("among",):
-        return f"{len(split_names(selection.among, AMONG))} chosen cases"
-    if group == ("rank",):
-        return f"rank {selection.rank:g}"
-    return f"{theme.explainer_name(selection.winner)} beats {theme.explainer_name(selection.loser)}"
+    said: dict[str, Callable[[], str]] = {
+        "question": lambda: QUESTIONS[selection.question].title,
+        "photo": lambda: f"photo {choices(board)['photo'][selection.photo]}",
+        "clean": lambda: f"originally {selection.clean}",
+        "x": lambda: "inside the outline drawn",
+        "among": lambda: f"{len(split_names(selection.among, AMONG))} chosen cases",
+        "rank": lambda: f"rank {selection.rank:g}",
+        "winner": lambda: f"{theme.explainer_name(selection.winner)} beats {theme.explainer_name(selection.loser)}",
+    }
+    return said[group[0]]()

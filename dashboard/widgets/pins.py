@@ -1,4 +1,4 @@
-"""Cases that a visit has pinned for its failure plate. The visit holds them; addresses say them, for others and later."""
+"""Cases that a visit has pinned for its failure plate. The visit holds them; addresses say them, to be passed on."""
 
 import streamlit as st
 

@@ -41,7 +41,7 @@ def gone(name: str, others: Iterable[str]) -> NoReturn:
     st.stop()
 
 
-def replaced(name: str, go_on: Callable[[], object]) -> NoReturn:
+def replaced(name: str, go_on: Callable[[], None]) -> NoReturn:
     """A store that is another one than when this visit began: its numbers may not stand under the same headings."""
     st.title("This store was replaced")
     st.warning(f"**{markdown(name)}** has changed since you opened it.", icon=":material/published_with_changes:")
