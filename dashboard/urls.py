@@ -13,6 +13,7 @@ PAGES = {
     "cases": ("Cases", ":material/grid_view:"),
     "case": ("Case", ":material/image_search:"),
     "plate": ("Plate", ":material/view_comfy:"),
+    "blame": ("Blame", ":material/bubble_chart:"),
     "attacks": ("Attacks", ":material/target:"),
     "run": ("Run", ":material/receipt_long:"),
 }

@@ -111,8 +111,9 @@ def test_thumbnail_of_unreadable_or_unfitting_pictures() -> None:
     photo, labels = png(np.zeros((8, 8, 3), np.uint8)), png(np.zeros((8, 8), np.uint16))
     entry = png(np.ones((4, 4), np.uint8))
     draw = partial(thumbnails.thumbnail, size=8, segment=0, n=5)
-    assert draw(photo, labels, entry) is not None
-    assert draw(photo, labels, b"nothing") is not None
+    assert draw(photo, labels, None) is not None
+    assert draw(photo, labels, entry) is None
+    assert draw(photo, labels, b"nothing") is None
     assert draw(b"nothing", labels, None) is None
     assert draw(photo, png(np.zeros((4, 4), np.uint16)), None) is None
     assert draw(photo, None, None) is None

@@ -10,7 +10,7 @@ from PIL import Image
 
 from dashboard.data.images import decode
 from dashboard.text import html
-from dashboard.viewer.thumbnails import Bytes, draw
+from dashboard.viewer.thumbnails import Bytes, draw, outline
 
 CELL, GAP, LINE, HEAD = 150, 10, 13, 26
 """Side of a picture, space between two, height of a line, height of the heads of columns: units of the figure."""
@@ -26,7 +26,7 @@ class Panel:
 
 
 def panel(images: dict[str, bytes | None], size: int, segment: int, n: int | None, lines: Sequence[str]) -> Panel:
-    """What a cell shows, from stored PNGs: the photo; with "segments" the region's outline; with "entry" a set at n."""
+    """What a cell shows, from stored PNGs: the photo, with "segments" the region too, with "entry" a set at n."""
     photo = decode(images["photo"], "photo", size)
     if photo is None or "segments" not in images:
         return Panel(photo, lines)
@@ -34,7 +34,12 @@ def panel(images: dict[str, bytes | None], size: int, segment: int, n: int | Non
     entry = decode(images["entry"], "entry", size) if "entry" in images else np.zeros((size, size), np.uint8)
     if labels is None or entry is None:
         return Panel(None, lines)
-    return Panel(draw(photo, labels == segment, (entry > 0) & (entry <= (n or 0))), lines)
+    region = labels == segment
+    picture = draw(photo, region, (entry > 0) & (entry <= (n or 0)))
+    if "entry" not in images:
+        inner = region & ~outline(region)
+        picture[inner] = photo[inner]
+    return Panel(picture, lines)
 
 
 def as_svg(title: str, heads: Sequence[str], rows: Sequence[Sequence[Panel]]) -> str:

@@ -79,7 +79,7 @@ class Viewer {
       el("label", { className: "size", title: this.header.help }, "Explanation size", this.slider, this.output), legend,
       el("div", { className: "tools" },
         this.bestTool = tool("Best n", "Back to the n at which the chosen method scores best (B)", () => this.toBest()),
-        this.modeTool = tool("Restored", "Show the attacked image with each explanation as in the photo (S)", () => this.turn())),
+        this.modeTool = tool("Restored", `Show the attacked image with each explanation as in the photo (S); what the network says of that is known at n = ${this.header.checked.join(", ")}`, () => this.turn())),
       el("div", { className: "tools" },
         tool("−", "Zoom out", () => this.scale(1 / 1.5)), tool("+", "Zoom in", () => this.scale(1.5)), tool("1:1", "Whole image", () => this.scale(0))),
       el("div", { className: "tools" },
@@ -122,7 +122,7 @@ class Viewer {
     const unreadable = e.readable ? [] : ["its picture cannot be read: see Run"];
     const place = this.header.checked.indexOf(this.n);
     const undoing = !e.restored ? []
-      : place < 0 ? [`restoring is checked at n = ${this.header.checked.join(", ")}`]
+      : place < 0 ? []
       : [`restored: target ${(100 * e.restored[place]).toFixed(1)} %, ${e.undone[place] ? "attack undone" : "not undone"}`];
     return [
       e.label,
