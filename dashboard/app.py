@@ -11,7 +11,8 @@ from dashboard.text import visible
 from dashboard.widgets import history, pins, trouble
 
 STYLE = """<style>
-.block-container {padding: 4.5rem clamp(1rem, 3vw, 3rem) 3rem; max-width: 1680px}
+.block-container {padding: 4.5rem 3rem 3rem; max-width: 1680px}
+@media (max-width: 640px) {.block-container {padding: 4.5rem 1rem 3rem}}
 .st-key-history {position: absolute}
 [data-testid="stMetric"] {padding: .2rem 0}
 </style>"""

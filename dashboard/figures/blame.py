@@ -11,7 +11,7 @@ from dashboard.figures.clicks import target
 from dashboard.figures.overview import finish, label, line_up, records
 from dashboard.theme import colours
 
-TITLES = {"border": "At the region's border", "edges": "On edges of the photo", "rest": "Elsewhere"}
+TITLES = {"border": "Border", "edges": "Edges", "rest": "Rest"}
 OPENED = 24
 """Cases behind a bar that a click opens."""
 
@@ -23,7 +23,11 @@ def atlas(board: Board) -> go.Figure:
     order = means[means["place"] == "border"].sort_values("mean", ascending=False)["explainer"].tolist()
     colour = colours(board.explainers)
     figure = make_subplots(
-        cols=len(TITLES), shared_yaxes=True, horizontal_spacing=0.03, subplot_titles=list(TITLES.values())
+        cols=len(TITLES),
+        shared_xaxes="all",
+        shared_yaxes=True,
+        horizontal_spacing=0.03,
+        subplot_titles=list(TITLES.values()),
     )
     for column, place in enumerate(TITLES, start=1):
         rows = means[means["place"] == place]
@@ -40,6 +44,7 @@ def atlas(board: Board) -> go.Figure:
             hovertemplate="%{x:+.1f} points, of 1: %{customdata[2]}<br>%{customdata[1]:,} cases: click to see those "
             "with the most<extra></extra>",
         )  # fmt: skip
-    figure.update_xaxes(title="Share of false alarms above chance, points", zeroline=True)
+    figure.update_xaxes(zeroline=True, nticks=5)
+    figure.update_xaxes(title="Points above chance", col=2)
     line_up(figure, [label(name) for name in order])
     return finish(figure, 130 + 26 * len(order), margin={"l": 8, "r": 8, "t": 32, "b": 8})

@@ -18,13 +18,13 @@ if found.empty:
 cases = found["case_id"].nunique()
 st.markdown(
     f"Every method's explanation at the n whose size is closest to the attacked region's, in **{cases:,}** cases "
-    "spread evenly over the store. Of its pixels outside the region, the shares that fall near the region's border, on edges "
-    "of the photo, and elsewhere, each minus what random pixels give. Zero is chance."
+    "spread evenly over the store. Of its pixels outside the region, the shares that fall near the region's border, "
+    "on edges of the photo, and elsewhere, each minus what random pixels give. Zero is chance."
 )
 clicks.chart(figures.atlas, board)
 st.caption(
     f"A click on a bar opens the {figures.OPENED} cases with the most. Whiskers: 95 % over photos. Border: a band of "
     f"{blame.BORDER:.0%} of the image's side around the region. Edges: the steepest {1 - blame.EDGES:.0%} of the "
-    "photo's pixels by Sobel's gradient, that band left out. Where the photo's own explanation points cannot be told: stores "
-    "do not hold that map."
+    "photo's pixels by Sobel's gradient, that band left out. Where the photo's own explanation points cannot be told: "
+    "stores do not hold that map."
 )
