@@ -87,13 +87,23 @@ def publish(folder: Annotated[Path, typer.Argument(help="--out of the sweep.", s
 
 
 @app.command()
-def report(store: StoreArgument, json_: Annotated[bool, typer.Option("--json", help="As JSON.")] = False) -> None:
-    """Table 1 of the paper from a store: mean ranks, scores, intervals, and the answers to R1 and R2."""
+def report(
+    store: StoreArgument,
+    json_: Annotated[bool, typer.Option("--json", help="Everything, as JSON.")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="The board with all its measures, as CSV.")] = False,
+    latex: Annotated[bool, typer.Option("--latex", help="The board as a table for a paper (booktabs).")] = False,
+) -> None:
+    """Table 1 of the paper and the board from a store: ranks, scores, intervals, and the answers to R1 and R2."""
+    from compute.scoring.report import board_as_csv, board_as_latex
+    from compute.scoring.report import report as figures
+
+    if json_ + csv + latex > 1:
+        raise InputError("--json, --csv, --latex: give one of them")
     opened = open_store(store)
     if json_:
-        from compute.scoring.report import report as figures
-
         typer.echo(json.dumps(figures(opened).as_json(), indent=1))
+    elif csv or latex:
+        typer.echo((board_as_csv if csv else board_as_latex)(figures(opened)), nl=False)
     else:
         _print_report(opened)
 

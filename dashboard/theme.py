@@ -6,7 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 _FIXED = {"saliency": "#D55E00", "guided_backprop": "#0072B2", "lime": "#009E73", "random": "#8C8C8C"}
-_OTHERS = ("#CC79A7", "#E69F00", "#56B4E9", "#8F6BD1", "#A6761D", "#B2182B")
+_OTHERS = (
+    *("#C05A8E", "#B27300", "#2E8BC0", "#8F6BD1", "#5B7F1E", "#0E8A8A"),
+    *("#C0392B", "#8A6D3B", "#4C7DD9", "#A855B5", "#7B8B00", "#D1495B"),
+)
+"""Each with a contrast of at least 3 to 1 to the light and to the dark background."""
 _NAMES = {
     "saliency": "Classic saliency",
     "guided_backprop": "Guided backprop",
@@ -32,7 +36,13 @@ _NAMES = {
     "rise": "RISE",
     "random": "Random baseline",
     "random@superpixels": "Random superpixels",
+    "oracle@superpixels": "Oracle: best superpixels",
+    "texture": "Texture detector",
+    "edges": "Edges",
+    "centre": "Centre",
 }
+SYMBOLS = {"": "circle", "smooth": "square", "superpixels": "diamond", "superpixels-sum": "triangle-up"}
+"""Markers of Plotly by presentation: an explainer's methods share its colour."""
 _PRESENTED = {"smooth": "smoothed", "superpixels": "by superpixels", "superpixels-sum": "summed by superpixels"}
 ACCENT = "#6A5ACD"
 """The one accent colour, that of the buttons and links (.streamlit/config.toml)."""
@@ -71,6 +81,26 @@ MEASURES = {
         "1 is a perfect match. For small regions it is high even for small or empty explanations.",
     ),
 }
+
+
+@dataclass(frozen=True)
+class Column:
+    """A measure of the board: its name, and the title of its axis."""
+
+    name: str
+    axis: str
+
+
+BOARD = {
+    "mean_jaccard": Column("mean Jaccard index", "Mean Jaccard index (0-1)"),
+    "mean_rank_jaccard": Column("mean rank", "Mean rank by Jaccard index (1 is best)"),
+    "auroc": Column("AUROC", "AUROC of the ranking (0-1, 0.5 is chance)"),
+    "average_precision": Column("average precision", "Average precision of the ranking (0-1)"),
+    "specificity_class": Column("above the own class's", "Mean Jaccard index above that for the photo's own class"),
+    "specificity_photo": Column("above the photo's", "Mean Jaccard index above that of the unattacked photo"),
+    "restored": Column("attacks undone", "Share of attacks undone by restoring the first explanation (0-1)"),
+}
+"""By the measure of compute/scoring/statistics.py."""
 MEAN_RANK_HELP = (
     "Within every case and explanation size n = 1 … 20 the explainers are ranked, 1 is best; ties share their average "
     "rank. The mean is over all cases and sizes."
@@ -89,14 +119,31 @@ def explainer_name(name: str) -> str:
     return _NAMES.get(name, plain[:1].upper() + plain[1:])
 
 
+def presentation_of(name: str) -> str:
+    """The presentation in a method's name; "" where it has none."""
+    explainer, _, presentation = name.rpartition("@")
+    return presentation if explainer and presentation in _PRESENTED and name not in _NAMES else ""
+
+
+def explainer_of(name: str) -> str:
+    """The explainer whose map a method reads."""
+    presentation = presentation_of(name)
+    return name.removesuffix(f"@{presentation}") if presentation else name
+
+
 def colours(explainers: Sequence[str]) -> dict[str, str]:
-    """A colour for each explainer: known ones fixed, others by a hash of their name, moved on where two would clash."""
-    found = {name: _FIXED[name] for name in explainers if name in _FIXED}
-    for name in sorted(set(explainers) - set(found)):
+    """A colour for each method, that of its explainer: known ones fixed, others by a hash of their name.
+
+    Where two would clash, the later one takes the colour that is rarest so far.
+    """
+    bases = {explainer_of(name) for name in explainers}
+    found = {name: _FIXED[name] for name in bases if name in _FIXED}
+    for name in sorted(bases - set(found)):
         start = hashlib.sha256(name.encode()).digest()[0]
         ring = [_OTHERS[(start + i) % len(_OTHERS)] for i in range(len(_OTHERS))]
-        found[name] = next((c for c in ring if c not in found.values()), ring[0])
-    return {name: found[name] for name in explainers}
+        used = list(found.values())
+        found[name] = min(ring, key=used.count)
+    return {name: found[explainer_of(name)] for name in explainers}
 
 
 def fade(colour: str, alpha: float) -> str:

@@ -61,25 +61,22 @@ def test_smallest_succeeds_where_bim_does_by_smaller_changes(
     given = jobs(16, seed=5)
     settings = {"step": 4, "iterations": 60, "confidence": confidence, "budget": budget}
     plain, least = (by_case(classifier, given, algorithm=name, **settings) for name in ("bim", "smallest"))
-    sizes = []
-    for case, attempt in plain.items():
-        assert least[case].success == attempt.success
-        if not attempt.success:
-            assert np.array_equal(least[case].rgb, attempt.rgb)
-        elif attempt.iterations:
-            assert least[case].target_confidence >= confidence
-            sizes.append([np.linalg.norm(a[case].rgb.astype(float) - a[case].job.rgb) for a in (least, plain)])
-    smaller, before = np.array(sizes).T
-    assert len(sizes) >= 6
+    reached = [case for case, attempt in plain.items() if attempt.success and attempt.iterations]
+    assert len(reached) >= 6
+    assert all(least[case].success and least[case].target_confidence >= confidence for case in reached)
+    smaller, before = (np.array([_size(found[case]) for case in reached]) for found in (least, plain))
     assert (smaller <= before).all()
     assert np.median(smaller / before) < 0.8
 
 
+def _size(attempt: Attempt) -> float:
+    return float(np.linalg.norm(attempt.rgb.astype(float) - attempt.job.rgb))
+
+
 def test_smallest_tells_all_steps_that_it_took(classifier: Classifier) -> None:
-    given = jobs(8)
-    plain, least = (by_case(classifier, given, algorithm=name) for name in ("bim", "smallest"))
-    assert all(least[case].iterations >= attempt.iterations for case, attempt in plain.items())
-    assert any(least[case].iterations > attempt.iterations for case, attempt in plain.items() if attempt.success)
+    """At least `patience` of them came after the image that it keeps."""
+    for attempt in by_case(classifier, jobs(8), algorithm="smallest", patience=30).values():
+        assert not attempt.iterations or attempt.iterations > 30
 
 
 @pytest.mark.parametrize("order", [1, 2])

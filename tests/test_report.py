@@ -6,9 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import tiny
-from make_store import make_store
+from make_store import make_store, rewrite
 from rich.console import Console, RenderableType
 
 from compute.scoring.report import PAPER, as_table, failed, paper_ranks, report
@@ -138,9 +139,10 @@ def test_the_paper_s_three_rank_among_themselves_whoever_else_takes_part(tmp_pat
     more = open_store(make_store(tmp_path / "more", cases=20, size=32, explainers=(*three[:3], "own", "random")))
     found = report(more)
     assert paper_ranks(found.summary) == {}
-    with more.connect() as connection:
-        connection.execute("delete from scores where explainer = 'own'")
-        connection.execute("delete from explainers where name = 'own'")
+    rewrite(more.path, "explanations", pd.read_parquet(more.path / "explanations.parquet").query("explainer != 'own'"))
+    for table in ("controls", "repeats"):
+        rewrite(more.path, table, pd.read_parquet(more.path / f"{table}.parquet").query("explainer != 'own'"))
+    with open_store(more.path).connect() as connection:
         assert summarise(connection).paper == found.summary.paper
     shown = " ".join(printed(as_table(found)).split())
     assert "Table 1, the paper's three among themselves" in shown
@@ -188,3 +190,11 @@ def test_no_case_at_all_is_said(tmp_path: Path) -> None:
     shown = " ".join(text(store).split())
     assert "R1 cannot be answered" in shown
     assert "R2 cannot be answered" in shown
+
+
+def test_the_spread_over_seeds_is_told(made: Store) -> None:
+    found = report(made)
+    (spread,) = found.as_json()["seeds"].values()
+    assert spread["seeds"] == 2 and spread["cases"] == found.cases
+    assert spread["sd"] == spread["case_sd"] == 0  # its repeats are copies
+    assert "Over 2 seeds the mean Jaccard index of lime" in text(made)

@@ -59,7 +59,6 @@ class Batch(NamedTuple):
         target: (B,) int64.
         memory: (B, 3, H, W) float32, what an algorithm keeps from step to step; zero before the first.
         reached: (B, 1, 1, 1) bool, whether x is a success.
-        found: likewise, whether it or an image before it was.
     """
 
     x: Tensor
@@ -69,7 +68,6 @@ class Batch(NamedTuple):
     target: Tensor
     memory: Tensor
     reached: Tensor
-    found: Tensor
 
     @classmethod
     def of(cls, jobs: Sequence[Job], budget: int, device: torch.device) -> "Batch":
@@ -78,7 +76,7 @@ class Batch(NamedTuple):
         photo, lowest, highest = (_stack(some, device) for some in images)
         target = torch.tensor([job.target for job in jobs], device=device)
         no = torch.zeros((len(jobs), 1, 1, 1), dtype=torch.bool, device=device)
-        return cls(photo, photo, lowest, highest, target, torch.zeros_like(photo, dtype=torch.float32), no, no)
+        return cls(photo, photo, lowest, highest, target, torch.zeros_like(photo, dtype=torch.float32), no)
 
     def joined(self, other: "Batch") -> "Batch":
         """These rows, and then the other's."""

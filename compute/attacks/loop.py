@@ -64,7 +64,7 @@ def attack(
             if outcome:
                 yield replace(state.best, iterations=state.steps) if state.best else _end(state, outcome, x, answer)
         reached = torch.tensor([reached for _, reached in judged], device=classifier.device).view(-1, 1, 1, 1)
-        rows = algorithm.step(rows._replace(reached=reached, found=rows.found | reached), gradient, settings.step)
+        rows = algorithm.step(rows._replace(reached=reached), gradient, settings.step)
         going = [i for i, (outcome, _) in enumerate(judged) if not outcome]
         if len(going) < len(running):
             rows, running = rows.rows(going), [running[i] for i in going]

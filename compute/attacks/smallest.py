@@ -1,34 +1,30 @@
-"""The smallest change (paper, equation 1): BIM to the first success, and from there DDN, which minimises the L2 norm.
+"""The smallest change (paper, equation 1) by DDN (Rony et al. 2019, Decoupling direction and norm).
 
-DDN (Rony et al. 2019, Decoupling direction and norm) steps along the gradient, then sets the norm of the change: a
-little less where it succeeds, a little more where it does not. The change is kept in full precision, and rounded to
-the 8-bit image that the network sees.
+A step goes along the gradient; then the norm of the change is set, a little smaller than before where the image
+succeeds, and a little larger where it does not. The change is kept in full precision, and rounded to the 8-bit image
+that the network sees. The length of a step follows from the norm: `--step` says nothing here.
 """
 
 import torch
 from torch import Tensor
 
 from compute.attacks.base import Batch, norm, register
-from compute.attacks.bim import bim
 
+FIRST = 255.0
+"""Norm of the first change: 1, with channels in 0..1 (the paper's)."""
 GAMMA = 0.05
-"""By how much the norm is changed (the paper's)."""
-SHARE = 0.3
-"""Length of a step along the gradient, of the norm."""
+"""Share by which the norm is changed (the paper's)."""
+SHARE = 0.1
+"""Length of a step along the gradient, as a share of the norm."""
 
 
 @register("smallest", minimises=True)
-def smallest(batch: Batch, gradient: Tensor, step: int) -> Batch:
-    """A step of BIM before the first success, and of DDN after it."""
-    before = bim(batch, gradient, step).x
-    begins = (batch.memory == 0).all(dim=(1, 2, 3), keepdim=True)
-    change = torch.where(begins, batch.x.float() - batch.photo, batch.memory)
-    size = norm(change, 2)
+def smallest(batch: Batch, gradient: Tensor, _: int) -> Batch:
+    """A step of DDN."""
+    begun = (batch.memory != 0).any(dim=(1, 2, 3), keepdim=True)
+    size = torch.where(begun, norm(batch.memory, 2), FIRST)
     inside = gradient * (batch.lowest < batch.highest)
-    change = change + inside * (SHARE * size / norm(inside, 2))
+    change = batch.memory + inside * (SHARE * size / norm(inside, 2))
     change = change * (size * torch.where(batch.reached, 1 - GAMMA, 1 + GAMMA) / norm(change, 2))
     moved = (change + batch.photo).clamp(batch.lowest, batch.highest)
-    return batch._replace(
-        x=torch.where(batch.found, moved.round().to(torch.uint8), before),
-        memory=torch.where(batch.found, moved - batch.photo, 0),
-    )
+    return batch._replace(x=moved.round().to(torch.uint8), memory=moved - batch.photo)

@@ -14,7 +14,8 @@ from rich.text import Text
 
 from compute.scoring.comparison import Comparison, in_words
 from compute.scoring.comparison import board as compare_methods
-from compute.scoring.statistics import MEASURES, Estimate, Summary, beyond_counts, summarise
+from compute.scoring.statistics import MEASURES, Estimate, Spread, Summary, beyond_counts, spread_over_seeds, summarise
+from compute.scoring.tabular import as_csv, as_latex
 from compute.scoring.words import answer_r1, answer_r2, bracketed, counted, few_photos
 from compute.store.opening import Store
 from compute.text import visible
@@ -51,6 +52,7 @@ class Report:
     failures: list[dict[str, Any]]
     summary: Summary
     board: dict[str, dict[str, Estimate]]
+    spread: dict[str, Spread]
     comparison: Comparison | None
     manifest: Mapping[str, Any]
 
@@ -69,6 +71,7 @@ class Report:
                 name: {short: asdict(found[m]) for m, short in _BOARD.items() if m in found}
                 for name, found in self.board.items()
             },
+            "seeds": {name: asdict(found) for name, found in self.spread.items()},
             "friedman": self.comparison and self.comparison.friedman,
             "pairs": self.comparison.as_json() if self.comparison else [],
             "r1": {
@@ -95,7 +98,9 @@ def report(store: Store) -> Report:
         comparison = compare_methods(connection) if explanations else None
         summary = summarise(connection)
         board = _board(summary, beyond_counts(connection))
-        return Report(photos, attempts, cases, explanations, failures, summary, board, comparison, store.manifest)
+        spread = spread_over_seeds(connection)
+        counted_up = (photos, attempts, cases, explanations)
+        return Report(*counted_up, failures, summary, board, spread, comparison, store.manifest)
 
 
 def as_table(found: Report) -> RenderableType:
@@ -116,6 +121,8 @@ def as_table(found: Report) -> RenderableType:
     lines += ["", *[Text(visible(answer(summary))) for answer in (answer_r1, answer_r2)]]
     if found.comparison is not None and len(summary.ranked) > len(PAPER):
         lines += [Text(visible(line)) for line in in_words(found.comparison)]
+    if found.spread:
+        lines.append(Text(visible(_over_seeds(found.spread))))
     if summary.paper:
         lines.append(Text("Paper: Inception v3, 112 photos, 608 cases, 12,160 explanations per explainer.", "dim"))
     notes = [few_photos(summary.photos) if found.cases else "", *failed(found.failures)]
@@ -157,6 +164,36 @@ def _board(summary: Summary, more: Mapping[str, dict[str, Estimate]]) -> dict[st
         return (rank.mean if rank else math.inf, -row[1]["mean_jaccard"].mean)
 
     return dict(sorted(rows, key=place))
+
+
+def board_as_csv(found: Report) -> str:
+    """The board with all its measures."""
+    return as_csv(_renamed(found.board), _BOARD.values())
+
+
+def board_as_latex(found: Report) -> str:
+    """The board, with the measures that the terminal shows."""
+    heads = {_BOARD[m]: _HEADS[m].replace("\n", " ") for m in _OF_THE_BOARD}
+    classifier, photos = found.manifest["classifier"]["name"], found.summary.photos
+    about = f"{classifier}, {counted(found.cases, 'case')} of {counted(photos, 'photo')}"
+    return as_latex(
+        _renamed(found.board), heads, f"{about}; means with 95 % intervals over photos, 1 is the best rank."
+    )
+
+
+def _renamed(board: Mapping[str, Mapping[str, Estimate]]) -> dict[str, dict[str, Estimate]]:
+    return {name: {_BOARD[m]: e for m, e in found.items() if m in _BOARD} for name, found in board.items()}
+
+
+def _over_seeds(spread: Mapping[str, Spread]) -> str:
+    """How much scores depend on the seed, in a sentence."""
+    name = "lime" if "lime" in spread else max(spread, key=lambda n: spread[n].case_sd)
+    found = spread[name]
+    best = f", and {found.overlap5:.0%} of its five best superpixels are the same" if found.overlap5 is not None else ""
+    return (
+        f"Over {found.seeds} seeds the mean Jaccard index of {name} has a standard deviation of {found.sd:.4f}, "
+        f"that of a case {found.case_sd:.3f}{best}."
+    )
 
 
 def failed(failures: Iterable[Mapping[str, Any]]) -> list[str]:

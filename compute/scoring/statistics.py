@@ -73,6 +73,7 @@ class Summary:
         photos: photos with at least one case: the units of resampling.
         explainers: by explainer and measure; a baseline has no ranks.
         paper: Table 1: mean ranks of the paper's three among themselves; empty where a store lacks one of them.
+        paper_between: differences of these.
         against_random: R1: mean Jaccard index of each explainer minus random's; empty without it.
         against_best: the same minus that of the best baseline without a network; empty where random is the only one.
         between: R2: difference of mean ranks (Jaccard) of every pair of ranked explainers.
@@ -81,6 +82,7 @@ class Summary:
     photos: int
     explainers: dict[str, dict[str, Estimate]]
     paper: dict[str, dict[str, Estimate]]
+    paper_between: tuple[Difference, ...]
     against_random: tuple[Difference, ...]
     against_best: tuple[Difference, ...]
     between: tuple[Difference, ...]
@@ -118,7 +120,7 @@ def summarise(connection: duckdb.DuckDBPyConnection) -> Summary:
     return Summary(
         len(columns["scores"]),
         explainers,
-        _paper(connection, names),
+        *_paper(connection, names),
         _against(connection, "random"),
         _against(connection, best) if best not in ("", "random") else (),
         _differences([(names[a], names[b]) for a, b in pairs], "mean_rank_jaccard", apart),
@@ -139,14 +141,47 @@ def beyond_counts(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, 
     return found
 
 
-def _paper(connection: duckdb.DuckDBPyConnection, names: list[str]) -> dict[str, dict[str, Estimate]]:
+@dataclass(frozen=True)
+class Spread:
+    """How much a method's scores depend on the seed.
+
+    Attributes:
+        seeds: by which it was asked.
+        cases: that all of them have.
+        sd: standard deviation over seeds of the mean Jaccard index.
+        case_sd: that of a case's mean Jaccard index (root mean square over cases).
+        overlap5: share of the best five superpixels that two seeds have in common; None for maps of pixels.
+    """
+
+    seeds: int
+    cases: int
+    sd: float
+    case_sd: float
+    overlap5: float | None
+
+
+def spread_over_seeds(connection: duckdb.DuckDBPyConnection) -> dict[str, Spread]:
+    """By method, of those that draw; empty where a sweep had a single seed."""
+    query = "select explainer, seeds, cases, sd, case_sd, overlap5 from seed_spread order by explainer"
+    return {name: Spread(*found) for name, *found in connection.execute(query).fetchall()}
+
+
+def _paper(
+    connection: duckdb.DuckDBPyConnection, names: list[str]
+) -> tuple[dict[str, dict[str, Estimate]], tuple[Difference, ...]]:
     sums = connection.execute("from paper_sums order by photo_id, explainer").df()
     found: dict[str, dict[str, Estimate]] = {name: {} for name in names if name in set(sums["explainer"])}
     for measure in ("rank_jaccard", "rank_hamming"):
-        ranks = clustered_means(*(_photos_by(sums, c, list(found)) for c in (measure, "ranked")), bounds=(1, 3))
+        means = clustered_means(*(_photos_by(sums, c, list(found)) for c in (measure, "ranked")), bounds=(1, 3))
         for i, name in enumerate(found):
-            found[name][f"mean_{measure}"] = _estimate(ranks, i)
-    return found
+            found[name][f"mean_{measure}"] = _estimate(means, i)
+    if not found:
+        return {}, ()
+    pairs = list(combinations(found, 2))
+    ranks, cases = (_photos_by(sums, c, list(found)) for c in ("rank_jaccard", "ranked"))
+    first, second = ([list(found).index(pair[side]) for pair in pairs] for side in (0, 1))
+    apart = clustered_means(ranks[:, first] - ranks[:, second], cases[:, first], bounds=(-2, 2))
+    return found, _differences(pairs, "mean_rank_jaccard", apart)
 
 
 def _against(connection: duckdb.DuckDBPyConnection, baseline: str) -> tuple[Difference, ...]:

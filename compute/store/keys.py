@@ -21,6 +21,8 @@ def wrong_rows(rows: Mapping[str, int], explainers: int) -> Iterator[tuple[str, 
     for table, each in most.items():
         if rows[table] > each * rows["explanations"]:
             yield table, f"{rows[table]} rows for {rows['explanations']} explanations"
+    if rows["rank_counts"] > 2 * N_SIZES * 2 * explainers**2:  # of two measures; ranks may be halves
+        yield "rank_counts", f"{rows['rank_counts']} rows for {explainers} explainers"
     if rows["case_methods"] != rows["explanations"]:
         yield "case_methods", f"{rows['case_methods']} rows for {rows['explanations']} explanations"
 

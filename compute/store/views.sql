@@ -99,6 +99,28 @@ select s.photo_id, s.explainer, count(*) filter (control = 'class') as class_cas
 from case_methods s join control_scores c using (case_id, explainer)
 group by s.photo_id, s.explainer;
 
+-- Over the seeds by which a method was asked, on the cases that all of them have: the standard deviation of its mean
+-- Jaccard index, that of a case's, and the share of LIME's best five superpixels that two seeds have in common.
+create view seed_spread as
+with every as (
+    select case_id, explainer, repeat, jaccard, overlap5 from repeat_scores
+    union all
+    select case_id, explainer, 0, mean_jaccard, null from case_methods
+    where explainer in (select explainer from repeats)
+), whole as (
+    from every
+    qualify count(*) over (partition by case_id, explainer) = max(repeat) over (partition by explainer) + 1
+), by_seed as (
+    select explainer, repeat, avg(jaccard) as mean from whole group by all
+), by_case as (
+    select explainer, case_id, var_samp(jaccard) as variance, avg(overlap5) as overlap5 from whole group by all
+)
+select explainer, (select count(*) from by_seed s where s.explainer = c.explainer) as seeds, count(*) as cases,
+       (select stddev_samp(mean) from by_seed s where s.explainer = c.explainer) as sd, sqrt(avg(variance)) as case_sd,
+       avg(overlap5) as overlap5
+from by_case c
+group by explainer;
+
 -- Of the cases that two methods have explained, the share in which the first has the higher mean Jaccard index; ties
 -- count half.
 create view wins as

@@ -9,7 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from compute.scoring.statistics import Summary, summarise
+from compute.scoring.comparison import Comparison
+from compute.scoring.comparison import board as compare_methods
+from compute.scoring.statistics import Estimate, Summary, beyond_counts, summarise
 from dashboard.data.boards import Board
 from dashboard.data.intervals import clustered_means
 from dashboard.data.matching import column_of, scored
@@ -23,6 +25,38 @@ def summary(board: Board) -> Summary:
     """Table 1 and the answers to R1 and R2."""
     with board.cursor() as cursor:
         return summarise(cursor)
+
+
+def measures_of_all(board: Board) -> dict[str, dict[str, Estimate]]:
+    """Every measure of every method, by name."""
+    with board.cursor() as cursor:
+        more = beyond_counts(cursor)
+        found = summarise(cursor).explainers
+    return {name: found[name] | more[name] for name in found}
+
+
+def comparison(board: Board) -> Comparison | None:
+    """Which ranked methods differ; None where nothing is explained."""
+    with board.cursor() as cursor:
+        explained = cursor.execute("select count(*) from case_methods").fetchone()
+        return compare_methods(cursor) if explained and explained[0] and len(board.ranked) > 1 else None
+
+
+def has_controls(board: Board) -> bool:
+    """Whether explanations were asked for the photo's own class too, and checked causally."""
+    found = board.query(
+        """select (select count(*) from controls where control = 'class') as controls, count(undone) as checks
+           from explanations"""
+    )
+    return bool((found.iloc[0] > 0).all())
+
+
+def costs(board: Board) -> pd.DataFrame:
+    """One row a method: explainer, passes and seconds (means over explanations), jaccard (mean)."""
+    return board.query(
+        """select explainer, avg(passes) as passes, avg(seconds) as seconds, avg(mean_jaccard) as jaccard
+           from explanations join case_methods using (case_id, explainer) group by explainer order by explainer"""
+    )
 
 
 def counts(board: Board) -> dict[str, int]:

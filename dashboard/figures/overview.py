@@ -47,8 +47,8 @@ def line_up(figure: go.Figure, names: Sequence[str]) -> None:
     figure.update_yaxes(tickvals=places, ticktext=names, range=[len(names) - 0.5, -0.5], zeroline=False)
 
 
-def likeness_curves(board: Board, by_share: bool) -> go.Figure:
-    """Mean Jaccard index and Hamming likeness against explanation size, with bands of 95 % over photos.
+def likeness_curves(board: Board, by_share: bool, names: tuple[str, ...]) -> go.Figure:
+    """Mean Jaccard index and Hamming likeness of some methods against explanation size, with bands of 95 % over photos.
 
     Sizes are n, or shares of the image's pixels.
     """
@@ -56,7 +56,7 @@ def likeness_curves(board: Board, by_share: bool) -> go.Figure:
     colour = colours(board.explainers)
     for place, measure in enumerate(MEASURES, start=1):
         curves = queries.curves(board, measure)
-        for name in board.explainers:
+        for name in names:
             rows = curves[curves["explainer"] == name]
             x = rows["share"] * 100 if by_share else rows["n"]
             for trace in _curve(rows, x, name, colour[name], measure, legend=place == 1):

@@ -2,17 +2,21 @@
 
 import streamlit as st
 
-from compute.scoring.report import paper_ranks
+from compute.scoring.report import PAPER, paper_ranks
 from compute.scoring.words import counted, few_photos
 from dashboard import urls
 from dashboard.data import boards, queries
+from dashboard.figures import board as board_figures
 from dashboard.figures import clicks
 from dashboard.figures import overview as figures
 from dashboard.text import markdown
-from dashboard.theme import MEASURES, N_HELP
+from dashboard.theme import BOARD, MEASURES, N_HELP, explainer_name
 from dashboard.widgets import answers, compare, tables, trouble
+from dashboard.widgets.answers import of_the_paper
 
 AXES = {"n": "n", "pixels": "share of pixels"}
+CURVES = 6  # drawn at first, where there are many methods
+SHOWN = {"all": "All", "paper": "The paper's three"}
 SETTINGS = {"regions": "regions a photo at most", "lime_samples": "LIME samples", "seed": "seed"}
 
 board = boards.current()
@@ -47,19 +51,52 @@ columns[3].metric(
     help="Every case at n = 1 … 20; the paper compares 12,160",
 )
 
+many = len(board.ranked) > len(PAPER)
+shown = "all"
+if many and summary.paper:
+    shown = st.segmented_control(
+        "Methods",
+        list(SHOWN),
+        format_func=SHOWN.__getitem__,
+        required=True,
+        help="The paper's three explainers among themselves, whoever else takes part: Table 1.",
+        **urls.bound("methods", list(SHOWN), "all"),
+    )
+table1 = of_the_paper(summary) if shown == "paper" else summary
+
 left, right = st.columns([13, 7], gap="large")
 with left:
-    st.subheader("Mean ranks")
-    st.html(tables.mean_ranks(summary, board.explainers))
-    st.caption(
-        f"95 % intervals over {counted(summary.photos, 'photo')}; whole photos are resampled, since cases of one photo "
-        "are not independent. The random baseline is scored but not ranked. "
-        + ("Paper: Inception v3, 112 photos, 608 cases." if paper_ranks(summary) else "")
-    )
+    if many and shown == "all":
+        measure = st.selectbox(
+            "Methods, best first, by",
+            list(BOARD),
+            format_func=lambda name: BOARD[name].name,
+            **urls.bound("by", list(BOARD), "mean_jaccard"),
+        )
+        clicks.chart(board_figures.forest, board, measure)
+        st.caption(
+            f"95 % intervals over {counted(summary.photos, 'photo')}; whole photos are resampled, since cases of one "
+            "photo are not independent. "
+            + (
+                "Bars on the right join methods that no test tells apart (Wilcoxon over photos, Holm's method). "
+                "Shaded: what a baseline without a network reaches. "
+                if measure == "mean_jaccard"
+                else ""
+            )
+            + "Presentations share their explainer's colour: squares are smoothed, diamonds by superpixels."
+        )
+    else:
+        st.subheader("Mean ranks")
+        st.html(tables.mean_ranks(table1, [name for name in board.explainers if name in table1.explainers]))
+        st.caption(
+            f"95 % intervals over {counted(summary.photos, 'photo')}; whole photos are resampled, since cases of one "
+            "photo are not independent. Baselines are scored but not ranked. "
+            + ("Paper: Inception v3, 112 photos, 608 cases." if paper_ranks(table1) else "")
+        )
 with right:
     for question, (verdict, support) in (
         ("R1 · Do explainers uncover where the attack was?", answers.answer_r1(summary)),
-        ("R2 · Do explainers differ substantially?", answers.answer_r2(summary)),
+        ("R2 · Do explainers differ substantially?", answers.answer_r2(table1)),
     ):
         with st.container(border=True):
             st.caption(question)
@@ -67,8 +104,25 @@ with right:
     st.caption("p: by Holm's method over the differences of a question; below 0.05 a difference is clear.")
 if few := few_photos(summary.photos):
     st.warning(markdown(few), icon=":material/warning:")
-if board.ranked:
+if board.ranked and not many:
     clicks.chart(figures.rank_plot, board)
+
+if boards.cached(queries.has_controls, board):
+    st.subheader("Is an explanation about this prediction?")
+    left, right = st.columns([11, 9], gap="large")
+    with left:
+        clicks.chart(board_figures.specificity, board)
+        st.caption(
+            "Right: the explanation changes when the same image is explained for the photo's own class. Up: pasting "
+            "the photo back into its first piece ends the attack. The larger a dot, the better it finds the region."
+        )
+    with right:
+        clicks.chart(board_figures.cost, board)
+        st.caption("What an explanation costs against how well it finds the region.")
+if many and shown == "all":
+    with st.expander("Every two methods: who is better, and is it clear?"):
+        clicks.chart(board_figures.pairs, board)
+        st.caption("Blue: the row finds the region better than the column. Blank: not told apart.")
 
 st.subheader("Likeness against explanation size")
 axis = st.segmented_control(
@@ -79,7 +133,20 @@ axis = st.segmented_control(
     help=N_HELP,
     **urls.bound("axis", list(AXES), "n"),
 )
-clicks.chart(figures.likeness_curves, board, axis == "pixels")
+drawn = board.explainers
+if many:
+    measures = boards.cached(queries.measures_of_all, board)
+    ranked, others = (
+        board_figures.in_order(measures, [n for n in board.explainers if (n in board.ranked) == side], "mean_jaccard")
+        for side in (True, False)
+    )
+    drawn = st.multiselect(
+        "Methods to draw",
+        board.explainers,
+        default=[*(ranked if shown == "all" else summary.paper)][:CURVES] + others[:1],
+        format_func=lambda name: markdown(explainer_name(name)),
+    )
+clicks.chart(figures.likeness_curves, board, axis == "pixels", tuple(drawn))
 st.caption(
     "Bands: 95 % over photos. Click a point to see its cases. "
     + " ".join(f"{m.name}: {m.formula}." for m in MEASURES.values())

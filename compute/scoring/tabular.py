@@ -1,0 +1,76 @@
+"""The board as spreadsheets and papers take it: CSV with every figure, LaTeX (booktabs) with those that matter."""
+
+import csv
+import io
+from collections.abc import Iterable, Mapping
+
+import pandas as pd
+
+from compute.scoring.statistics import Estimate
+from compute.text import visible
+
+Board = Mapping[str, Mapping[str, Estimate]]
+"""Estimates by method and measure."""
+_FORMULAS = "=+-@"
+"""What spreadsheets take for the beginning of a formula."""
+
+
+def as_csv(board: Board, measures: Iterable[str]) -> str:
+    """One row a method; of each measure its mean, the ends of its interval, and the photos behind it."""
+    wanted = list(measures)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["method", *(f"{m}{end}" for m in wanted for end in ("", "_low", "_high", "_photos"))])
+    for name, found in board.items():
+        shown = visible(name)
+        row: list[object] = [f"'{shown}" if shown[:1] in _FORMULAS else shown]
+        for measure in wanted:
+            e = found.get(measure)
+            row += [None] * 4 if e is None else [e.mean, e.low, e.high, e.photos]
+        writer.writerow(row)
+    return text.getvalue()
+
+
+def as_latex(board: Board, heads: Mapping[str, str], caption: str) -> str:
+    """A table for a paper, with booktabs: one row a method, `mean [low, high]` of each measure.
+
+    Args:
+        board: in the order of the rows.
+        heads: titles of the columns by measure; ranks have two digits, all others three.
+        caption: what the table shows.
+    """
+    measures = [m for m in heads if any(m in found for found in board.values())]
+    rows = [
+        [visible(name), *(_cell(found.get(m), 2 if "rank" in m else 3) for m in measures)]
+        for name, found in board.items()
+    ]
+    frame = pd.DataFrame(
+        [[_escaped(cell) for cell in row] for row in rows], columns=["Method", *(heads[m] for m in measures)]
+    )
+    frame.columns = pd.Index([_escaped(str(column)) for column in frame.columns])
+    table = frame.to_latex(
+        index=False, escape=False, column_format="l" + "r" * len(measures), caption=_escaped(caption)
+    )
+    return f"% needs \\usepackage{{booktabs}}\n{table}"
+
+
+def _cell(estimate: Estimate | None, digits: int) -> str:
+    if estimate is None:
+        return "--"
+    if estimate.low is None:
+        return f"{estimate.mean:z.{digits}f}"
+    return f"{estimate.mean:z.{digits}f} [{estimate.low:z.{digits}f}, {estimate.high:z.{digits}f}]"
+
+
+_SPECIAL = str.maketrans(
+    {
+        **{c: f"\\{c}" for c in "&%$#_{}"},
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "\\": r"\textbackslash{}",
+    }
+)
+
+
+def _escaped(text: str) -> str:
+    return text.translate(_SPECIAL)

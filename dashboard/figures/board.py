@@ -1,0 +1,182 @@
+"""Figures of the board: the forest of all methods, what they are specific to, what they cost, and who differs."""
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from compute.scoring.statistics import CLEAR, Estimate
+from compute.scoring.words import bracketed, sure
+from dashboard.data import boards, queries
+from dashboard.data.boards import Board
+from dashboard.data.selection import Selection
+from dashboard.figures.clicks import target
+from dashboard.figures.overview import finish, label, line_up
+from dashboard.theme import ACCENT, BOARD, NEUTRAL, SYMBOLS, colours, fade, presentation_of
+
+ORACLE = "oracle@superpixels"
+LABELLED = 9
+"""Methods that the scatter names; the others say their name under the pointer."""
+PASSES = 1.0
+"""Where methods without a pass stand on the axis of passes, which is logarithmic."""
+
+
+def forest(board: Board, measure: str) -> go.Figure:
+    """All ranked methods by a measure, best first, with intervals over photos.
+
+    Baselines are a shaded floor, the oracle a ceiling, and bars join what the tests do not tell apart.
+    """
+    found = boards.cached(queries.measures_of_all, board)
+    rows = in_order(found, board.ranked, measure)
+    figure, colour = go.Figure(), colours(board.explainers)
+    for place, name in enumerate(rows):
+        figure.add_trace(_interval(found[name][measure], place, name, colour[name], measure))
+    if measure == "mean_jaccard":
+        _limits(figure, found, [name for name in board.explainers if name not in board.ranked])
+        _cliques(figure, board, rows)
+    figure.update_xaxes(title=BOARD[measure].axis, side="top" if len(rows) > 20 else "bottom")
+    line_up(figure, [label(name) for name in rows])
+    return finish(figure, 120 + 24 * len(rows), showlegend=False, margin={"l": 8, "r": 8, "t": 24, "b": 8})
+
+
+def in_order(found: dict[str, dict[str, Estimate]], names: list[str], measure: str) -> list[str]:
+    """Those that have the measure, best first."""
+    known = [name for name in names if measure in found[name]]
+    return sorted(known, key=lambda name: found[name][measure].mean * (1 if "rank" in measure else -1))
+
+
+def _interval(estimate: Estimate, place: int, name: str, colour: str, measure: str) -> go.Scatter:
+    low, high = (estimate.mean if end is None else end for end in (estimate.low, estimate.high))
+    return go.Scatter(
+        x=[estimate.mean], y=[place], mode="markers",
+        marker={"size": 10, "color": colour, "symbol": SYMBOLS[presentation_of(name)]},
+        error_x={"array": [high - estimate.mean], "arrayminus": [estimate.mean - low], "color": colour, "thickness": 2},
+        customdata=[[target(Selection(name)), bracketed(estimate.low, estimate.high, digits=3)]],
+        hovertemplate=f"<b>{label(name)}</b><br>{BOARD[measure].name} %{{x:.3f}} %{{customdata[1]}}<extra></extra>",
+    )  # fmt: skip
+
+
+def _limits(figure: go.Figure, found: dict[str, dict[str, Estimate]], baselines: list[str]) -> None:
+    """The best baseline without a network as a floor, and the oracle as a ceiling."""
+    means = {name: found[name]["mean_jaccard"].mean for name in baselines if "mean_jaccard" in found[name]}
+    ceiling = means.pop(ORACLE, None)
+    if means:
+        best = max(means, key=means.__getitem__)
+        figure.add_vrect(x0=0, x1=means[best], fillcolor=fade(NEUTRAL, 0.13), line_width=0, layer="below")
+        _line(figure, means[best], f"best without a network: {label(best)}", "left")
+    if ceiling is not None:
+        _line(figure, ceiling, "the best union of superpixels", "right")
+
+
+def _line(figure: go.Figure, x: float, text: str, anchor: str) -> None:
+    figure.add_vline(x=x, line={"color": NEUTRAL, "dash": "dot", "width": 1.5})
+    figure.add_annotation(
+        x=x, y=0, yref="paper", yanchor="bottom", xanchor=anchor, text=text, showarrow=False, font={"size": 12},
+        textangle=-90 if anchor == "left" else 0, xshift=2,
+    )  # fmt: skip
+
+
+def _cliques(figure: go.Figure, board: Board, rows: list[str]) -> None:
+    """Bars beside the rows that no test tells apart, in as few columns as they need."""
+    found = boards.cached(queries.comparison, board)
+    if found is None or list(found.methods) != rows:
+        return
+    ends: list[int] = []
+    for first, last in found.cliques:
+        column = next((i for i, end in enumerate(ends) if end < first), len(ends))
+        ends[column : column + 1] = [last]
+        figure.add_shape(
+            type="line", xref="paper", x0=1.005 + 0.008 * column, x1=1.005 + 0.008 * column, y0=first - 0.3,
+            y1=last + 0.3, line={"color": ACCENT, "width": 4},
+        )  # fmt: skip
+
+
+def specificity(board: Board) -> go.Figure:
+    """How specific methods are to the class against how many attacks their first explanation undoes, a dot each.
+
+    Dots are the larger, the better a method finds the region.
+    """
+    found = boards.cached(queries.measures_of_all, board)
+    wanted = ("specificity_class", "restored", "mean_jaccard")
+    names = [name for name in board.ranked if all(m in found[name] for m in wanted)]
+    rows = pd.DataFrame({m: [found[name][m].mean for name in names] for m in wanted}, index=names)
+    figure, colour = go.Figure(), colours(board.explainers)
+    named = labelled(rows["specificity_class"], rows["restored"])
+    for name, x, y, jaccard in zip(names, *(rows[m] for m in wanted), strict=True):
+        figure.add_trace(
+            go.Scatter(
+                x=[x], y=[y], mode="markers+text" if name in named else "markers",
+                text=[label(name)], textposition="middle left", textfont={"size": 12},
+                marker={"size": 8 + 60 * jaccard, "color": fade(colour[name], 0.8),
+                        "symbol": SYMBOLS[presentation_of(name)], "line": {"width": 1, "color": colour[name]}},
+                customdata=[[target(Selection(name)), jaccard]],
+                hovertemplate=f"<b>{label(name)}</b><br>above the own class's %{{x:.3f}}<br>"
+                "attacks undone %{y:.0%}<br>mean Jaccard index %{customdata[1]:.3f}<extra></extra>",
+            )
+        )  # fmt: skip
+    figure.add_vline(x=0, line={"color": NEUTRAL, "width": 1})
+    figure.add_annotation(
+        x=1, y=1, xref="paper", yref="paper", xanchor="right", yanchor="bottom", showarrow=False, yshift=6,
+        text="<b>about this prediction, and enough to undo it ↗</b>", font={"color": ACCENT, "size": 13},
+    )  # fmt: skip
+    figure.update_xaxes(title="Specificity: mean Jaccard index above that for the photo's own class")
+    figure.update_yaxes(title="Attacks undone by restoring P<sub>1</sub>, %", tickformat=".0%", range=[-0.03, 1.05])
+    return finish(figure, 520, showlegend=False)
+
+
+def labelled(x: pd.Series, y: pd.Series) -> list[str]:
+    """The methods whose names have room: those nearest the good corner first, none beside a named one."""
+    if x.empty:
+        return []
+    place = pd.DataFrame({"x": (x - x.min()) / (np.ptp(x) or 1), "y": y})  # as their axes are drawn
+    named: list[str] = []
+    for name in (place["x"] + place["y"]).sort_values(ascending=False).index:
+        apart = (place.loc[named] - place.loc[name]).abs()
+        if not ((apart["x"] < 0.3) & (apart["y"] < 0.05)).any() and len(named) < LABELLED:
+            named.append(str(name))
+    return named
+
+
+def cost(board: Board) -> go.Figure:
+    """Mean Jaccard index against the images that an explanation sends through the network."""
+    costs = boards.cached(queries.costs, board)
+    figure, colour = go.Figure(), colours(board.explainers)
+    for name, passes, seconds, jaccard in costs[["explainer", "passes", "seconds", "jaccard"]].itertuples(index=False):
+        figure.add_trace(
+            go.Scatter(
+                x=[max(passes, PASSES)], y=[jaccard], mode="markers",
+                marker={"size": 10, "color": colour[name], "symbol": SYMBOLS[presentation_of(name)]},
+                customdata=[[target(Selection(name)), passes, seconds]],
+                hovertemplate=f"<b>{label(name)}</b><br>%{{customdata[1]:,.0f}} images, %{{customdata[2]:.2f}} s<br>"
+                "mean Jaccard index %{y:.3f}<extra></extra>",
+            )
+        )  # fmt: skip
+    figure.update_xaxes(title="Images through the network for one explanation (none stands at 1)", type="log")
+    figure.update_yaxes(title="Mean Jaccard index (0-1)", rangemode="tozero")
+    return finish(figure, 520, showlegend=False)
+
+
+def pairs(board: Board) -> go.Figure:
+    """Difference of the mean Jaccard indices of every two methods; those that are not told apart are left blank."""
+    found = boards.cached(queries.comparison, board)
+    assert found is not None
+    means = boards.cached(queries.measures_of_all, board)
+    values = np.array([means[name]["mean_jaccard"].mean for name in found.methods])
+    apart = values[:, None] - values[None, :]
+    names = [label(name) for name in found.methods]
+    hover = [
+        [f"{sure(p)}, better in {won:.0%} of the cases" for p, won in zip(*row, strict=True)]
+        for row in zip(found.p, np.nan_to_num(found.won, nan=0.5), strict=True)
+    ]
+    rows, columns = np.array([names] * len(names)).T, np.array([names] * len(names))
+    heat = go.Heatmap(
+        z=np.where(found.p < CLEAR, apart, np.nan), zmid=0, colorscale="RdBu", hoverongaps=True,
+        customdata=np.dstack([np.array(hover, dtype=object), apart, rows, columns]),
+        colorbar={"title": {"text": "row minus column", "side": "right"}, "thickness": 12},
+        hovertemplate="<b>%{customdata[2]}</b> against %{customdata[3]}<br>"
+        "%{customdata[1]:+.3f}, %{customdata[0]}<extra></extra>",
+    )  # fmt: skip
+    figure = go.Figure(heat)
+    places = list(range(len(names)))
+    figure.update_xaxes(tickvals=places, ticktext=names, side="top", tickangle=-60, showgrid=False)
+    line_up(figure, names)
+    return finish(figure, 260 + 20 * len(names), margin={"l": 8, "r": 8, "t": 8, "b": 8})
