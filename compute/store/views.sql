@@ -136,3 +136,10 @@ from (
     select case_id, case when json_valid(diagnostics) then diagnostics::json end as told
     from explanations where explainer = 'lime'
 );
+
+-- How far the mean Jaccard index of a case moves from seed to seed: highest minus lowest, the explanation's own included.
+create view spreads as
+select case_id, r.explainer, greatest(max(r.jaccard), any_value(mean_jaccard)) as highest,
+       highest - least(min(r.jaccard), any_value(mean_jaccard)) as spread
+from repeat_scores r join case_methods using (case_id, explainer)
+group by case_id, r.explainer;

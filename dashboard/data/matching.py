@@ -25,11 +25,6 @@ per_case as (
          any_value(score) filter (where explainer = 'lime') as lime,
          max(score) filter (where explainer in {gradients}) as gradient{more}
   from scored group by case_id
-),
-spreads as (
-  select case_id, greatest(max(r.jaccard), any_value(mean_jaccard)) as most,
-         most - least(min(r.jaccard), any_value(mean_jaccard)) as spread
-  from repeat_scores r join case_methods using (case_id, explainer) where explainer = $explainer group by case_id
 )"""
 
 COLUMNS = """case_id, photo_id, photo_name, region_rank, segment, region_share, clean_class, clean_confidence,
@@ -90,7 +85,7 @@ def matching(selection: Selection) -> tuple[str, dict[str, Any]]:
     per_case = PER_CASE.format(source=source, gradients=GRADIENTS, more=more, minus=minus)
     sql = f"""with {per_case}
 select {COLUMNS}, row_number() over (order by {order} nulls last, case_id) as position
-from cases left join fits using (case_id) left join spreads using (case_id) left join per_case using (case_id)
+from cases left join fits using (case_id) left join (from spreads where explainer = $explainer) using (case_id) left join per_case using (case_id)
 where {" and ".join(where)}"""
     return sql, params
 
