@@ -169,7 +169,18 @@ def dashboard(
     raise typer.Exit(launch(path, port=port, host=host, base_path=base_path, allowed_hosts=hosts))
 
 
-_BENCH = ("photos", "classifier", "weights", "regions", "lime_samples", "batch", "engine", "precision", "device")
+_BENCH = (
+    "photos",
+    "classifier",
+    "weights",
+    "explainers",
+    "regions",
+    "lime_samples",
+    "batch",
+    "engine",
+    "precision",
+    "device",
+)
 
 
 @app.command()
@@ -180,11 +191,20 @@ def bench(
     rounds: Annotated[int, typer.Option(min=1, help="Interleaved repetitions; medians are reported.")] = 3,
     json_: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
-    """How near the network's own speed everything runs on this machine, and how much faster than the obvious loop."""
+    """How near the network's own speed everything runs on this machine, and how much faster than the obvious loop.
+
+    With --explainers: each of them, alone, over what its passes take at the limit.
+    """
     from compute.bench import bench as measure
+    from compute.bench import each
     from compute.bench.table import as_table
 
     config = configure(options={"regions": 2, **options})
+    if "explainers" in options:
+        with err.status("begins", spinner="line") as status:
+            rows = each.each(config, say=status.update)
+        typer.echo(json.dumps(rows, indent=1)) if json_ else out.print(each.as_table(rows))
+        return
     with err.status("begins", spinner="line") as status:
         found = measure(config, untrained=untrained, rounds=rounds, say=status.update)
     typer.echo(json.dumps(found, indent=1)) if json_ else out.print(as_table(found))

@@ -8,7 +8,7 @@ import tiny
 from rich.console import Console
 
 from compute.attacks import Job
-from compute.bench import bench
+from compute.bench import bench, each
 from compute.bench.limit import Rates
 from compute.bench.ours import Swept, same_superpixels
 from compute.bench.table import as_table
@@ -58,3 +58,23 @@ def test_superpixels_in_another_order_are_noticed() -> None:
     swept = Swept(seconds=9.0, stages={}, gradients=40, explained=3, attempts=[(job, case)], entries=entries)
     assert same_superpixels(swept, {"a": [0, 1, 2]})
     assert not same_superpixels(swept, {"a": [0, 2, 1]})
+
+
+@pytest.mark.slow
+def test_each_explainer_is_held_against_its_own_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = Recipe(tiny.network, lambda network: network.state_dict(), tiny.SIZE, (0.5,) * 3, (0.25,) * 3)
+    monkeypatch.setitem(classifiers.CLASSIFIERS, "tiny", lambda: recipe)
+    names = ("lime", "saliency", "saliency@smooth", "attention_rollout", "texture")
+    config = Config(
+        classifier="tiny", regions=1, lime_samples=20, min_size=40, target="2", explainers=names, confidence=0
+    )
+    rows = {row["explainer"]: row for row in each.each(config)}
+    assert list(rows) == ["lime", "saliency", "attention_rollout", "texture", "all that pass"]
+    assert (rows["lime"]["passes"], rows["lime"]["gradients"]) == (20, 0)
+    assert (rows["saliency"]["passes"], rows["saliency"]["gradients"]) == (1, 1)
+    assert rows["texture"]["ratio"] is None
+    assert "transformer" in rows["attention_rollout"]["reason"]
+    assert rows["all that pass"]["ratio"] > 0
+    console = Console(record=True, width=120)
+    console.print(each.as_table(list(rows.values())))
+    assert "all that pass" in console.export_text()

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -13,7 +14,6 @@ from make_store import make_store
 
 from compute.explainers import EXPLAINERS
 from compute.scoring.presentations import PRESENTATIONS
-from compute.scoring.statistics import summarise
 from dashboard import theme
 from dashboard.data import attempts, boards, matching, pairs, queries
 from dashboard.data.intervals import clustered_means
@@ -25,8 +25,8 @@ from dashboard.figures import overview as figures
 from dashboard.widgets import answers, tables
 
 FIGURES = [
-    (figures.likeness_curves, (False,)),
-    (figures.likeness_curves, (True,)),
+    (figures.likeness_curves, (False, ("lime", "random"))),
+    (figures.likeness_curves, (True, ("saliency", "lime"))),
     *(
         (figures_explainers.distributions, (m, n))
         for m, n in (("jaccard", "best"), ("hamming", "mean"), ("jaccard", "5"))
@@ -169,12 +169,9 @@ def test_answers_state_their_figures(board: boards.Board) -> None:
     assert "LIME" in verdict and support.count("[") == 3
 
 
-def test_from_one_photo_nothing_is_answered_and_no_interval_drawn(board: boards.Board) -> None:
-    one = board.query("select any_value(photo_id) as photo from cases")["photo"].iloc[0]
-    with board.cursor() as cursor:
-        for view in ("photo_sums", "case_scores"):
-            cursor.execute(f"create temp table {view} as from {view} where photo_id = ?", [one])
-        summary = summarise(cursor)
+def test_from_one_photo_nothing_is_answered_and_no_interval_drawn(tmp_path: Path) -> None:
+    board = boards.open_board("one", make_store(tmp_path / "one", cases=1, size=32))
+    summary = queries.summary(board)
     for answer in (answers.answer_r1, answers.answer_r2):
         verdict, support = answer(summary)
         assert verdict == "Cannot be answered here, from 1 photo" and "[" not in support

@@ -5,14 +5,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 
 class Passes:
-    """Counts the images that one thread sends through a network, forward, with or without gradients."""
+    """Counts the images that one thread sends through a network, forward, and those of them with gradients."""
 
     def __init__(self) -> None:
-        self.count = 0
+        self.count, self.gradients = 0, 0
         self._thread, self._within = threading.get_ident(), False
 
     @contextmanager
@@ -41,3 +42,4 @@ class Passes:
         del module
         if not self._within and threading.get_ident() == self._thread and args:
             self.count += len(args[0])
+            self.gradients += len(args[0]) * torch.is_grad_enabled()

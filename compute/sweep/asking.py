@@ -70,12 +70,13 @@ class Question:
 
 
 class Answer(NamedTuple):
-    """What an explainer said, as plain arrays; its diagnostics as JSON; the seconds, and the passes it took."""
+    """What an explainer said, as plain arrays; its diagnostics as JSON; the seconds, passes, and those with gradients."""
 
     found: Explanation
     diagnostics: str
     seconds: float
     passes: int
+    gradients: int
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,7 @@ class Asking:
         with passes.of(self.network):
             found, diagnostics = plain.explanation(explainer.explain(task), task.rgb.shape[:2])
         seconds = before + time.perf_counter() - started - (self.turns.waited - waited)
-        return Answer(found, diagnostics, seconds, passes.count)
+        return Answer(found, diagnostics, seconds, passes.count, passes.gradients)
 
 
 def prepared(rgb: Bytes, wanted: Iterable[Prepare]) -> dict[Prepare, Prepared]:

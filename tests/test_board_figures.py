@@ -1,0 +1,105 @@
+"""The figures of the board, with three, nine and forty methods."""
+
+from pathlib import Path
+from urllib.parse import parse_qs
+
+import numpy as np
+import pandas as pd
+import pytest
+from make_store import make_store
+from streamlit.testing.v1 import AppTest
+
+from compute.scoring.presentations import everything
+from dashboard import STORES_VARIABLE, theme
+from dashboard.data import boards, queries
+from dashboard.figures import board as figures
+from dashboard.widgets.answers import of_the_paper
+
+ALL = [name for name in everything() if name != "attention_rollout"]
+THREE = ("saliency", "guided_backprop", "lime", "random")
+NINE = (*THREE, "saliency@smooth", "guided_backprop@smooth", "lime@clean", "grad_cam", "rise")
+
+
+@pytest.fixture(scope="module", params=[THREE, NINE, tuple(ALL[:40])], ids=["three", "nine", "forty"])
+def board(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> boards.Board:
+    path = make_store(tmp_path_factory.mktemp("board") / "made", cases=40, size=32, explainers=request.param)
+    return boards.open_board("made", path)
+
+
+@pytest.mark.parametrize("measure", theme.BOARD)
+def test_the_forest_has_every_method_best_first(board: boards.Board, measure: str) -> None:
+    figure = figures.forest(board, measure)
+    means = [trace.x[0] for trace in figure.data]
+    assert len(means) == len(board.ranked)
+    assert means == sorted(means, reverse="rank" not in measure)
+    for trace in figure.data:
+        assert parse_qs(trace.customdata[0][0])["explainer"][0] in board.ranked
+
+
+def test_cliques_join_what_no_test_tells_apart(board: boards.Board) -> None:
+    found = queries.comparison(board)
+    assert found is not None
+    bars = [s for s in figures.forest(board, "mean_jaccard").layout.shapes if s.xref == "paper"]
+    assert [(s.y0 + 0.3, s.y1 - 0.3) for s in bars] == [pytest.approx(ends) for ends in found.cliques]
+    assert len({(s.x0, y) for s in bars for y in range(round(s.y0 + 0.3), round(s.y1 - 0.3) + 1)}) == sum(
+        last - first + 1 for first, last in found.cliques
+    )  # none lies upon another
+
+
+def test_the_matrix_is_blank_where_nothing_is_clear(board: boards.Board) -> None:
+    found = queries.comparison(board)
+    assert found is not None
+    (heat,) = figures.pairs(board).data
+    z = np.array(heat.z, dtype=float)
+    assert np.array_equal(np.isnan(z), found.p >= 0.05)
+    assert np.nansum(z + z.T) == pytest.approx(0)
+
+
+def test_specificity_and_cost_have_a_dot_a_method(board: boards.Board) -> None:
+    assert len(figures.specificity(board).data) == len(board.ranked)
+    assert len(figures.cost(board).data) == len(board.explainers)
+
+
+def test_names_stand_apart() -> None:
+    x, y = pd.Series({"a": 0.0, "b": 0.01, "c": 1.0}), pd.Series({"a": 0.5, "b": 0.51, "c": 0.5})
+    assert figures.labelled(x, y) == ["c", "b"]
+    assert figures.labelled(x[:0], y[:0]) == []
+
+
+def test_the_paper_s_three_rank_among_themselves(board: boards.Board) -> None:
+    three = of_the_paper(queries.summary(board))
+    assert set(three.ranked) == set(THREE) - {"random"}
+    assert sum(
+        found["mean_rank_jaccard"].mean for found in three.explainers.values() if "mean_rank_jaccard" in found
+    ) == (pytest.approx(6))
+    assert len(three.between) == 3
+
+
+@pytest.mark.parametrize("query", [{}, {"methods": "paper"}, {"by": "restored"}, {"methods": "none", "by": "1; drop"}])
+def test_overview_opens(board: boards.Board, query: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(STORES_VARIABLE, str(board.store.path))
+    app = AppTest.from_file(str(Path(theme.__file__).parent / "app.py"), default_timeout=60)
+    app.query_params.update(query)
+    app.run()
+    assert not app.exception and not app.error
+
+
+def luminance(colour: str) -> float:
+    channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return float(np.dot(linear, (0.2126, 0.7152, 0.0722)))
+
+
+def test_colours_can_be_seen_on_light_and_dark() -> None:
+    """WCAG 2: graphics need a contrast of 3 to 1."""
+    for colour in set(theme.colours(ALL).values()):
+        for background in ("#FFFFFF", "#131217"):
+            low, high = sorted((luminance(colour), luminance(background)))
+            assert (high + 0.05) / (low + 0.05) >= 3
+
+
+def test_colours_are_an_explainer_s_own() -> None:
+    found = theme.colours(ALL)
+    assert found["lime"] != found["guided_backprop"] == found["guided_backprop@smooth"]
+    few = theme.colours(NINE)
+    assert len(set(few.values())) == len({theme.explainer_of(name) for name in NINE})
