@@ -20,8 +20,7 @@ per_case as (
   select case_id, any_value(score) filter (where explainer = $explainer) as own, own - {minus} as score,
          max(score, 2) filter (where not baseline) as two, two[1] as top, two[2] as second,
          min(score) filter (where not baseline) as bottom, max(score) filter (where baseline) as chance,
-         arg_max(explainer, (score, explainer)) filter (where not baseline) as best_method,
-         arg_min(explainer, (score, explainer)) filter (where not baseline) as worst_method, top - bottom as gap,
+         top - bottom as gap,
          any_value(score) filter (where explainer = 'lime') as lime,
          max(score) filter (where explainer in {gradients}) as gradient{more}
   from scored group by case_id
@@ -29,7 +28,16 @@ per_case as (
 
 COLUMNS = """case_id, photo_id, photo_name, region_rank, segment, region_share, clean_class, clean_confidence,
 target_confidence, linf, l2, iterations, visibility, r2, superpixels, spread, score, top, second, bottom, chance,
-best_method, worst_method, gap"""
+gap"""
+
+NAMED = """with found as materialized ({found}),
+named as (
+  select case_id, min(explainer) filter (where s.score = top) as best_method,
+         min(explainer) filter (where s.score = bottom) as worst_method
+  from ({source}) s join found using (case_id) join explainers on name = explainer and not baseline group by case_id
+)
+select * from found left join named using (case_id) order by position"""
+"""Cases with the names of their best and worst methods: of those found alone, since texts are slow to compare."""
 
 AT_N = {
     "jaccard": "jaccard_of(pixels[$n], hits[$n], region_pixels)",
@@ -85,7 +93,8 @@ def matching(selection: Selection) -> tuple[str, dict[str, Any]]:
     per_case = PER_CASE.format(source=source, gradients=GRADIENTS, more=more, minus=minus)
     sql = f"""with {per_case}
 select {COLUMNS}, row_number() over (order by {order} nulls last, case_id) as position
-from cases left join fits using (case_id) left join (from spreads where explainer = $explainer) using (case_id) left join per_case using (case_id)
+from cases left join per_case using (case_id) left join fits using (case_id)
+left join (from spreads where explainer = $explainer) using (case_id)
 where {" and ".join(where)}"""
     return sql, params
 
@@ -124,18 +133,17 @@ def count(ask: Ask, selection: Selection) -> int:
 
 
 def page(ask: Ask, selection: Selection, *, size: int, first: int = 0) -> pd.DataFrame:
-    """At most `size` matching cases in order, after the first `first`: `matching`'s columns."""
+    """At most `size` matching cases in order, after the first `first`: columns of `matching` and `NAMED`."""
     sql, params = matching(selection)
-    return ask(
-        f"select * from ({sql}) where position > $first order by position limit $size",
-        {**params, "first": first, "size": size},
-    )
+    found = f"select * from ({sql}) where position > $first order by position limit $size"
+    source = scored(selection.measure, selection.n)[0]
+    return ask(NAMED.format(found=found, source=source), {**params, "first": first, "size": size})
 
 
 def everything(ask: Ask, selection: Selection) -> pd.DataFrame:
-    """All matching cases in order: `matching`'s columns."""
+    """All matching cases in order: columns of `matching` and `NAMED`."""
     sql, params = matching(selection)
-    return ask(f"select * from ({sql}) order by position", params)
+    return ask(NAMED.format(found=sql, source=scored(selection.measure, selection.n)[0]), params)
 
 
 def by_method(ask: Ask, selection: Selection, case_ids: Sequence[str] | None = None) -> pd.DataFrame:
