@@ -28,7 +28,7 @@ class Selection:
     `explainer`, `measure` and `n` say which score is meant: at the best n, the mean over n, or one n; above that of the
     method `minus`, where one is named. `rank` is the explainer's rank at that one n. `winner` and `loser` ask that the
     one scores higher than the other. `outline` is drawn over the trait `x` and the score (`vertices`). `among` are
-    cases by name (`names`).
+    cases by name (`split_names`).
     """
 
     explainer: str
