@@ -24,6 +24,8 @@ def target(selection: Selection) -> str:
 def chart(draw: Callable[Concatenate[Board, _P], go.Figure], board: Board, *args: _P.args, **kwargs: _P.kwargs) -> None:
     """Draw a figure of a board; a click on a mark that carries a selection opens Cases with it."""
     figure = boards.shared(draw, board, *args, **kwargs)
+    for axes in (figure.update_xaxes, figure.update_yaxes):
+        axes(fixedrange=True)  # a drag must not push the data out of sight, nor keep a swipe from scrolling
     event = st.plotly_chart(
         figure, key=f"chart-{draw.__name__}", on_select="rerun", selection_mode="points", config=BUTTONS
     )
