@@ -1,9 +1,11 @@
 """How things look and what they are called: colours, display names, measures and their formulas."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from compute.scoring.statistics import Estimate
 
 _FIXED = {"saliency": "#D55E00", "guided_backprop": "#0072B2", "lime": "#009E73", "random": "#8C8C8C"}
 _OTHERS = (
@@ -117,6 +119,12 @@ def explainer_name(name: str) -> str:
         return f"{explainer_name(explainer)}, {_PRESENTED[presentation]}"
     plain = name.replace("_", " ")
     return _NAMES.get(name, plain[:1].upper() + plain[1:])
+
+
+def distinct(ranks: Mapping[str, Mapping[str, Estimate]]) -> list[str]:
+    """The measures by which mean ranks differ: by explanations of equal size, Jaccard and Hamming rank alike."""
+    same = all(found["mean_rank_jaccard"] == found["mean_rank_hamming"] for found in ranks.values())
+    return ["jaccard"] if same else list(MEASURES)
 
 
 def presentation_of(name: str) -> str:

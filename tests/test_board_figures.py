@@ -13,6 +13,7 @@ from compute.scoring.presentations import everything
 from dashboard import STORES_VARIABLE, theme
 from dashboard.data import boards, queries
 from dashboard.figures import board as figures
+from dashboard.widgets import methods
 from dashboard.widgets.answers import of_the_paper
 
 ALL = [name for name in everything() if name != "attention_rollout"]
@@ -62,7 +63,7 @@ def test_specificity_and_cost_have_a_dot_a_method(board: boards.Board) -> None:
 
 def test_names_stand_apart() -> None:
     x, y = pd.Series({"a": 0.0, "b": 0.01, "c": 1.0}), pd.Series({"a": 0.5, "b": 0.51, "c": 0.5})
-    assert figures.labelled(x, y) == ["c", "b"]
+    assert figures.labelled(x, y) == ["c", "a"]  # b's name would cross a's dot
     assert figures.labelled(x[:0], y[:0]) == []
 
 
@@ -75,13 +76,19 @@ def test_the_paper_s_three_rank_among_themselves(board: boards.Board) -> None:
     assert len(three.between) == 3
 
 
-@pytest.mark.parametrize("query", [{}, {"methods": "paper"}, {"by": "restored"}, {"methods": "none", "by": "1; drop"}])
-def test_overview_opens(board: boards.Board, query: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("page", ["overview", "explainers"])
+@pytest.mark.parametrize(
+    "query", [{}, {"methods": "paper"}, {"by": "restored", "drawn": "lime,x"}, {"methods": "none", "by": "1; drop"}]
+)
+def test_pages_open(board: boards.Board, page: str, query: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(STORES_VARIABLE, str(board.store.path))
     app = AppTest.from_file(str(Path(theme.__file__).parent / "app.py"), default_timeout=60)
+    app.switch_page(f"views/{page}.py")
     app.query_params.update(query)
     app.run()
     assert not app.exception and not app.error
+    drawn = app.multiselect(key="drawn").value if len(board.explainers) > methods.MOST else None
+    assert drawn is None or (drawn == ["lime"] if "drawn" in query else len(drawn) == methods.FIRST + 1)
 
 
 def luminance(colour: str) -> float:

@@ -213,6 +213,20 @@ def test_figures_and_selections_download(address: str, board: boards.Board, page
     assert pd.read_csv(download.value.path())["case_id"].tolist() == expected
 
 
+def test_a_chart_is_taken_for_a_paper(address: str, page: Page) -> None:
+    page.goto(address)
+    page.get_by_role("button", name="Take this figure").first.click()
+    expect(page.get_by_text("Mean ranks with 95 % intervals over photos").first).to_be_visible()
+    for form, head in (("SVG", b"<?xml"), ("PDF", b"%PDF"), ("PNG", b"\x89PNG")):
+        with page.expect_download() as download:
+            page.get_by_role("button", name=form, exact=True).first.click()
+        assert download.value.suggested_filename == f"made-rank_plot-85mm.{form.lower()}"
+        assert Path(download.value.path()).read_bytes().startswith(head)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="All methods as CSV").click()
+    assert set(pd.read_csv(download.value.path())["method"]) == {"saliency", "guided_backprop", "lime", "random"}
+
+
 def test_texts_of_a_store_are_shown_as_they_are(page: Page, tmp_path: Path) -> None:
     evil = (
         "<img src=x onerror=alert(1)>![i](http://evil.example/i.png)[a](javascript:alert(1))`$x$` :smile: :streamlit: "

@@ -24,17 +24,18 @@ from dashboard.figures import explainers as figures_explainers
 from dashboard.figures import overview as figures
 from dashboard.widgets import answers, tables
 
+NAMES = ("saliency", "guided_backprop", "lime", "random")
 FIGURES = [
-    (figures.likeness_curves, (False, ("lime", "random"))),
-    (figures.likeness_curves, (True, ("saliency", "lime"))),
+    (figures.likeness_curves, (False, NAMES)),
+    (figures.likeness_curves, (True, NAMES)),
     *(
-        (figures_explainers.distributions, (m, n))
+        (figures_explainers.distributions, (m, n, NAMES))
         for m, n in (("jaccard", "best"), ("hamming", "mean"), ("jaccard", "5"))
     ),
-    *((figures_explainers.win_matrix, (m, n)) for m, n in (("jaccard", "best"), ("hamming", "3"))),
-    *((figures_explainers.band_curves, (m, n)) for m, n in (("jaccard", "mean"), ("hamming", "12"))),
-    *((figures_explainers.rank_shares, (m,)) for m in ("jaccard", "hamming")),
-    *((figures_explainers.group_dots, (by, "easiest", "jaccard", "best")) for by in ("photo", "clean")),
+    *((figures_explainers.win_matrix, (m, n, NAMES)) for m, n in (("jaccard", "best"), ("hamming", "3"))),
+    *((figures_explainers.band_curves, (m, n, NAMES)) for m, n in (("jaccard", "mean"), ("hamming", "12"))),
+    *((figures_explainers.rank_shares, (m, NAMES)) for m in ("jaccard", "hamming")),
+    *((figures_explainers.group_dots, (by, "easiest", "jaccard", "best", NAMES)) for by in ("photo", "clean")),
     (figures_attacks.by_size, ()),
 ]
 
@@ -183,7 +184,7 @@ def test_the_paper_is_beside_its_own_explainers_alone(board: boards.Board, tmp_p
     other = boards.open_board("more", path)
     for each, known in ((board, True), (other, False)):
         assert ("Paper" in tables.mean_ranks(queries.summary(each), each.explainers)) == known
-        assert any("Paper" in str(trace.name) for trace in figures.rank_plot(each).data) == known
+        assert any("Paper" in str(trace.name) for trace in figures.rank_plot(each, False).data) == known
 
 
 def test_tables_escape_what_they_show(board: boards.Board) -> None:

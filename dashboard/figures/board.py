@@ -4,16 +4,15 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from compute.scoring.statistics import CLEAR, Estimate
+from compute.scoring.statistics import CLEAR, ORACLE, Estimate
 from compute.scoring.words import bracketed, sure
 from dashboard.data import boards, queries
 from dashboard.data.boards import Board
 from dashboard.data.selection import Selection
 from dashboard.figures.clicks import target
 from dashboard.figures.overview import finish, label, line_up
-from dashboard.theme import ACCENT, BOARD, NEUTRAL, SYMBOLS, colours, fade, presentation_of
+from dashboard.theme import ACCENT, BOARD, NEUTRAL, SYMBOLS, colours, explainer_name, fade, presentation_of
 
-ORACLE = "oracle@superpixels"
 LABELLED = 9
 """Methods that the scatter names; the others say their name under the pointer."""
 PASSES = 1.0
@@ -31,11 +30,12 @@ def forest(board: Board, measure: str) -> go.Figure:
     for place, name in enumerate(rows):
         figure.add_trace(_interval(found[name][measure], place, name, colour[name], measure))
     if measure == "mean_jaccard":
-        _limits(figure, found, [name for name in board.explainers if name not in board.ranked])
+        _limits(figure, found, [name for name in board.explainers if name not in board.ranked], len(rows))
         _cliques(figure, board, rows)
     figure.update_xaxes(title=BOARD[measure].axis, side="top" if len(rows) > 20 else "bottom")
     line_up(figure, [label(name) for name in rows])
-    return finish(figure, 120 + 24 * len(rows), showlegend=False, margin={"l": 8, "r": 8, "t": 24, "b": 8})
+    figure.update_yaxes(range=[len(rows) + 0.5, -1.5])
+    return finish(figure, 150 + 22 * len(rows), showlegend=False, margin={"l": 8, "r": 16, "t": 24, "b": 8})
 
 
 def in_order(found: dict[str, dict[str, Estimate]], names: list[str], measure: str) -> list[str]:
@@ -55,23 +55,23 @@ def _interval(estimate: Estimate, place: int, name: str, colour: str, measure: s
     )  # fmt: skip
 
 
-def _limits(figure: go.Figure, found: dict[str, dict[str, Estimate]], baselines: list[str]) -> None:
-    """The best baseline without a network as a floor, and the oracle as a ceiling."""
+def _limits(figure: go.Figure, found: dict[str, dict[str, Estimate]], baselines: list[str], rows: int) -> None:
+    """The best baseline without a network as a floor, named below the rows, and the oracle as a ceiling, above them."""
     means = {name: found[name]["mean_jaccard"].mean for name in baselines if "mean_jaccard" in found[name]}
     ceiling = means.pop(ORACLE, None)
     if means:
         best = max(means, key=means.__getitem__)
         figure.add_vrect(x0=0, x1=means[best], fillcolor=fade(NEUTRAL, 0.13), line_width=0, layer="below")
-        _line(figure, means[best], f"best without a network: {label(best)}", "left")
+        _line(figure, means[best], f"best without a network: {label(best)}", "left", rows)
     if ceiling is not None:
-        _line(figure, ceiling, "the best union of superpixels", "right")
+        _line(figure, ceiling, f"ceiling: {label(ORACLE)}", "right", -1)
 
 
-def _line(figure: go.Figure, x: float, text: str, anchor: str) -> None:
+def _line(figure: go.Figure, x: float, text: str, anchor: str, row: int) -> None:
     figure.add_vline(x=x, line={"color": NEUTRAL, "dash": "dot", "width": 1.5})
     figure.add_annotation(
-        x=x, y=0, yref="paper", yanchor="bottom", xanchor=anchor, text=text, showarrow=False, font={"size": 12},
-        textangle=-90 if anchor == "left" else 0, xshift=2,
+        x=x, y=row, yanchor="middle", xanchor=anchor, text=text, showarrow=False, font={"size": 12},
+        xshift=4 if anchor == "left" else -4,
     )  # fmt: skip
 
 
@@ -113,25 +113,44 @@ def specificity(board: Board) -> go.Figure:
                 "attacks undone %{y:.0%}<br>mean Jaccard index %{customdata[1]:.3f}<extra></extra>",
             )
         )  # fmt: skip
-    figure.add_vline(x=0, line={"color": NEUTRAL, "width": 1})
+    (left, right), (bottom, top) = (_room(rows[m]) for m in ("specificity_class", "restored"))
+    for step in range(4):  # the nearer the corner, the stronger
+        figure.add_shape(
+            type="rect", x0=right - (right - left) * (0.42 - 0.1 * step), x1=right, y1=top,
+            y0=top - (top - bottom) * (0.42 - 0.1 * step), fillcolor=fade(ACCENT, 0.05), line_width=0, layer="below",
+        )  # fmt: skip
     figure.add_annotation(
-        x=1, y=1, xref="paper", yref="paper", xanchor="right", yanchor="bottom", showarrow=False, yshift=6,
+        x=1, y=1, xref="paper", yref="paper", xanchor="right", yanchor="top", showarrow=False, xshift=-6, yshift=-6,
         text="<b>about this prediction, and enough to undo it ↗</b>", font={"color": ACCENT, "size": 13},
     )  # fmt: skip
-    figure.update_xaxes(title="Specificity: mean Jaccard index above that for the photo's own class")
-    figure.update_yaxes(title="Attacks undone by restoring P<sub>1</sub>, %", tickformat=".0%", range=[-0.03, 1.05])
+    figure.update_xaxes(
+        title="Specificity: mean Jaccard index above that for the photo's own class", range=[left, right]
+    )
+    figure.update_yaxes(title="Attacks undone by restoring P<sub>1</sub>", tickformat=".0%", range=[bottom, top])
     return finish(figure, 520, showlegend=False)
+
+
+def _room(values: pd.Series) -> tuple[float, float]:
+    """The ends of an axis: zero and all values, with some room beyond the best."""
+    low, high = min(0.0, float(values.min())), max(0.0, float(values.max()))
+    span = (high - low) or 1.0
+    return low - 0.06 * span, high + 0.25 * span
 
 
 def labelled(x: pd.Series, y: pd.Series) -> list[str]:
     """The methods whose names have room: those nearest the good corner first, none beside a named one."""
     if x.empty:
         return []
-    place = pd.DataFrame({"x": (x - x.min()) / (np.ptp(x) or 1), "y": y})  # as their axes are drawn
+    (left, right), (bottom, top) = _room(x), _room(y)
+    place = pd.DataFrame({"x": (x - left) / (right - left), "y": (y - bottom) / (top - bottom)})
     named: list[str] = []
     for name in (place["x"] + place["y"]).sort_values(ascending=False).index:
-        apart = (place.loc[named] - place.loc[name]).abs()
-        if not ((apart["x"] < 0.3) & (apart["y"] < 0.05)).any() and len(named) < LABELLED:
+        wide = 0.018 * len(explainer_name(str(name)))  # of the plot's width, a letter of which takes about 6 pixels
+        behind = place.loc[name] - place.drop(index=name)  # of the others, whose dots the name must not cross
+        beside = (place.loc[named] - place.loc[name]).abs()
+        crossed = behind["x"].between(0, wide) & (behind["y"].abs() < 0.03)
+        near = (beside["x"] < 0.3) & (beside["y"] < 0.05)
+        if len(named) < LABELLED and place.loc[name, "x"] > wide and not crossed.any() and not near.any():
             named.append(str(name))
     return named
 
@@ -150,7 +169,7 @@ def cost(board: Board) -> go.Figure:
                 "mean Jaccard index %{y:.3f}<extra></extra>",
             )
         )  # fmt: skip
-    figure.update_xaxes(title="Images through the network for one explanation (none stands at 1)", type="log")
+    figure.update_xaxes(title="Images through the network for one explanation (none stands at 1)", type="log", dtick=1)
     figure.update_yaxes(title="Mean Jaccard index (0-1)", rangemode="tozero")
     return finish(figure, 520, showlegend=False)
 

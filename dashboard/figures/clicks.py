@@ -1,19 +1,25 @@
 """Figures whose marks lead to the cases behind them: every mark carries the query string of its selection."""
 
+import re
 from collections.abc import Callable
+from functools import partial
 from typing import Concatenate, ParamSpec
 from urllib.parse import parse_qsl, urlencode
 
 import plotly.graph_objects as go
 import streamlit as st
 
+from compute.scoring.words import counted
 from dashboard import urls
-from dashboard.data import boards
+from dashboard.data import boards, queries
 from dashboard.data.boards import Board
 from dashboard.data.selection import Selection
+from dashboard.text import markdown, visible
 from dashboard.theme import BUTTONS
 
 _P = ParamSpec("_P")
+WIDTHS = {85: "85 mm, one column", 175: "175 mm, two columns"}
+FORMATS = ("svg", "pdf", "png")
 
 
 def target(selection: Selection) -> str:
@@ -22,15 +28,43 @@ def target(selection: Selection) -> str:
 
 
 def chart(draw: Callable[Concatenate[Board, _P], go.Figure], board: Board, *args: _P.args, **kwargs: _P.kwargs) -> None:
-    """Draw a figure of a board; a click on a mark that carries a selection opens Cases with it."""
+    """Draw a figure of a board, and offer it for a paper; a click on a mark with a selection opens Cases with it."""
     figure = boards.shared(draw, board, *args, **kwargs)
     for axes in (figure.update_xaxes, figure.update_yaxes):
         axes(fixedrange=True)  # a drag must not push the data out of sight, nor keep a swipe from scrolling
-    event = st.plotly_chart(
-        figure, key=f"chart-{draw.__name__}", on_select="rerun", selection_mode="points", config=BUTTONS
-    )
+    name = draw.__name__
+    event = st.plotly_chart(figure, key=f"chart-{name}", on_select="rerun", selection_mode="points", config=BUTTONS)
+    with st.popover("Take this figure", icon=":material/download:", type="tertiary"):
+        _downloads(figure, "-".join([board.name, name, *(a for a in args if isinstance(a, str))]), name)
+        st.code(caption(draw, board), language=None, wrap_lines=True)
     for point in event.selection.points:
         given = point.get("customdata")
         query = given[0] if isinstance(given, list) and given else given
         if isinstance(query, str) and query:
             urls.go("cases", **dict(parse_qsl(query)))
+
+
+def caption(draw: Callable[..., go.Figure], board: Board) -> str:
+    """A figure's legend: what it shows, as its docstring begins, and of what."""
+    about = re.split(r"[;.]", draw.__doc__ or "")[0].replace("\n", " ")
+    counts = boards.cached(queries.counts, board)
+    network = visible(board.manifest["classifier"]["name"])
+    return f"{about}. {network}, {counted(counts['cases'], 'case')} of {counted(counts['photos'], 'photo')}."
+
+
+def _downloads(figure: go.Figure, stem: str, key: str) -> None:
+    """Buttons, a column's width a row; a file is made when it is asked for."""
+
+    def make(form: str, width: int) -> bytes:
+        from dashboard.figures.paper import render  # here: Matplotlib takes half a second
+
+        return render(figure, form, width)
+
+    for width, title in WIDTHS.items():
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(markdown(title), width="content")
+            for form in FORMATS:
+                st.download_button(
+                    form.upper(), partial(make, form, width), file_name=f"{stem}-{width}mm.{form}",
+                    key=f"{key}-{form}-{width}", on_click="ignore",
+                )  # fmt: skip

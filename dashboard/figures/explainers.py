@@ -12,7 +12,7 @@ from dashboard.data.selection import Selection
 from dashboard.figures.clicks import target
 from dashboard.figures.overview import SIZE_TITLE, finish, label, line_up, records
 from dashboard.text import plotly
-from dashboard.theme import MEASURES, colours, fade
+from dashboard.theme import ACCENT, MEASURES, colours, fade
 
 BAND_COLUMNS = {
     "region_share": ("Attacked region, % of the image", 100, ("min_share", "max_share")),
@@ -24,11 +24,11 @@ ROWS = 25
 """Photos or classes shown at once."""
 
 
-def distributions(board: Board, measure: str, n: str) -> go.Figure:
+def distributions(board: Board, measure: str, n: str, explainers: tuple[str, ...]) -> go.Figure:
     """One row of bars an explainer: how many cases have a score within 0.05; a bar leads to its cases."""
-    found, explainers = queries.distribution(board, measure, n), board.explainers
-    figure = make_subplots(rows=len(explainers), shared_xaxes=True, vertical_spacing=0.035)
-    colour = colours(explainers)
+    found = queries.distribution(board, measure, n)
+    figure = make_subplots(rows=len(explainers), shared_xaxes=True, vertical_spacing=0.14 / len(explainers))
+    colour = colours(board.explainers)
     for place, name in enumerate(explainers, start=1):
         rows = found[found["explainer"] == name]
         ends = [
@@ -54,19 +54,20 @@ def distributions(board: Board, measure: str, n: str) -> go.Figure:
     return finish(figure, 60 + 110 * len(explainers), margin={"l": 8, "r": 8, "t": 12, "b": 8})
 
 
-def win_matrix(board: Board, measure: str, n: str) -> go.Figure:
+def win_matrix(board: Board, measure: str, n: str, explainers: tuple[str, ...]) -> go.Figure:
     """Share of cases in which the row scores higher than the column; a cell leads to its cases."""
-    found, explainers = queries.wins(board, measure, n), board.explainers
+    found = queries.wins(board, measure, n)
+    found = found[found["winner"].isin(explainers) & found["loser"].isin(explainers)]
     names, places = [label(name).replace(" ", "<br>") for name in explainers], list(range(len(explainers)))
     share = found.assign(share=found["wins"] / found["cases"]).pivot(index="winner", columns="loser", values="share")
     share = share.reindex(index=explainers, columns=explainers)
     figure = go.Figure(
         go.Heatmap(
             z=share.to_numpy(float) * 100, x=places, y=places, zmin=0, zmax=100,
-            xgap=3, ygap=3, hoverinfo="skip", colorscale=[[0, "#E4E0F7"], [1, "#4B3BB0"]], showscale=False,
+            xgap=3, ygap=3, hoverinfo="skip", colorscale=[[0, fade(ACCENT, 0.05)], [1, ACCENT]], showscale=False,
         )
     )  # fmt: skip
-    for dark, ink in ((False, "#1D1D26"), (True, "#FFFFFF")):
+    for dark, ink in ((False, None), (True, "#FFFFFF")):
         cells = records(
             found[(found["wins"] / found["cases"] > 0.6) == dark], "winner", "loser", "wins", "ties", "cases"
         )
@@ -96,21 +97,21 @@ def win_matrix(board: Board, measure: str, n: str) -> go.Figure:
     return finish(figure, 60 + 110 * len(explainers), margin={"l": 8, "r": 8, "t": 12, "b": 8})
 
 
-def rank_shares(board: Board, measure: str) -> go.Figure:
+def rank_shares(board: Board, measure: str, names: tuple[str, ...]) -> go.Figure:
     """One panel an explainer: share of cases at each rank against n; a bar leads to its cases."""
-    found, explainers = queries.ranks(board, measure), board.ranked
+    found, explainers = queries.ranks(board, measure), [name for name in names if name in board.ranked]
     figure = make_subplots(
         cols=len(explainers),
         shared_yaxes=True,
         horizontal_spacing=0.03,
         subplot_titles=[label(e) for e in explainers],
     )
-    colour = colours(explainers)
+    colour = colours(board.explainers)
     ranks = sorted(found["rank"].unique())
     for place, name in enumerate(explainers, start=1):
         for rank in ranks:
             rows = found[(found["explainer"] == name) & (found["rank"] == rank)]
-            strength = 1 - 0.88 * (rank - 1) / max(1, len(explainers) - 1)
+            strength = 1 - 0.88 * (rank - 1) / max(1, len(board.ranked) - 1)
             figure.add_bar(
                 x=rows["n"], y=rows["share"] * 100,
                 marker={"color": fade(colour[name], strength), "line": {"width": 0}},
@@ -127,11 +128,10 @@ def rank_shares(board: Board, measure: str) -> go.Figure:
     return finish(figure, 340, margin={"l": 8, "r": 8, "t": 32, "b": 8})
 
 
-def band_curves(board: Board, measure: str, n: str) -> go.Figure:
+def band_curves(board: Board, measure: str, n: str, explainers: tuple[str, ...]) -> go.Figure:
     """Mean score against properties of the case, a panel each, with intervals; a point leads to its cases."""
-    explainers = board.explainers
     figure = make_subplots(cols=len(BAND_COLUMNS), shared_yaxes=True, horizontal_spacing=0.03)
-    colour = colours(explainers)
+    colour = colours(board.explainers)
     for place, (column, (title, factor, ends)) in enumerate(BAND_COLUMNS.items(), start=1):
         bands = queries.bands(board, measure, n, column)
         for name in explainers:
@@ -159,14 +159,14 @@ def band_curves(board: Board, measure: str, n: str) -> go.Figure:
     return finish(figure, 390)
 
 
-def group_dots(board: Board, column: str, first: str, measure: str, n: str) -> go.Figure:
+def group_dots(board: Board, column: str, first: str, measure: str, n: str, explainers: tuple[str, ...]) -> go.Figure:
     """Mean score by photo or original class, the hardest or the easiest first; a dot leads to its cases."""
-    found, explainers = queries.by_group(board, measure, n, column), board.explainers
+    found = queries.by_group(board, measure, n, column)
     keys = found.groupby("key")["mean"].mean().sort_values(ascending=first == "hardest", kind="stable").index[:ROWS]
     found = found[found["key"].isin(keys)]
     found = found.assign(place=found["key"].map(keys.get_loc), name=found["name"].map(plotly))
     figure = go.Figure()
-    colour = colours(explainers)
+    colour = colours(board.explainers)
     names = found.drop_duplicates("place").sort_values("place")["name"].tolist()
     for name in explainers:
         rows = found[found["explainer"] == name]

@@ -7,7 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from compute.scoring.report import paper_ranks
+from compute.scoring.report import PAPER, paper_ranks
 from compute.scoring.statistics import Estimate
 from compute.scoring.words import bracketed
 from dashboard.data import boards, queries
@@ -15,7 +15,7 @@ from dashboard.data.boards import Board
 from dashboard.data.selection import Selection
 from dashboard.figures.clicks import target
 from dashboard.text import plotly
-from dashboard.theme import MEASURES, NEUTRAL, colours, explainer_name, fade
+from dashboard.theme import MEASURES, NEUTRAL, colours, distinct, explainer_name, fade
 
 LEGEND = {"orientation": "h", "yanchor": "bottom", "y": 1.06, "xanchor": "left", "x": 0, "title": None}
 SIZE_TITLE = "Explanation size n"
@@ -87,25 +87,24 @@ def _curve(
     return band, line
 
 
-def rank_plot(board: Board) -> go.Figure:
-    """Mean ranks with intervals: Jaccard on the left, Hamming on the right.
-
-    Hollow diamonds are the paper's, where they compare.
-    """
-    summary, explainers = boards.cached(queries.summary, board), board.ranked
-    paper = paper_ranks(summary)
-    figure = make_subplots(cols=2, shared_yaxes=True, horizontal_spacing=0.06)
+def rank_plot(board: Board, alone: bool) -> go.Figure:
+    """Mean ranks with 95 % intervals over photos, and the paper's as hollow diamonds; `alone`: its three explainers."""
+    summary = boards.cached(queries.summary, board)
+    ranks = summary.paper if alone else {name: summary.explainers[name] for name in summary.ranked}
+    explainers = sorted(ranks, key=lambda name: ranks[name]["mean_rank_jaccard"].mean)
+    paper = PAPER if alone else paper_ranks(summary)
+    measures = distinct(ranks)
+    figure = make_subplots(cols=len(measures), shared_yaxes=True, horizontal_spacing=0.06)
     colour = colours(board.explainers)
-    for place, measure in enumerate(MEASURES, start=1):
+    for place, measure in enumerate(measures, start=1):
         for row, name in enumerate(explainers):
-            estimate = summary.explainers[name].get(f"mean_rank_{measure}")
-            if estimate is not None:
-                figure.add_trace(_dot(estimate, row, name, colour[name]), row=1, col=place)
+            figure.add_trace(_dot(ranks[name][f"mean_rank_{measure}"], row, name, colour[name]), row=1, col=place)
             if name in paper:
-                figure.add_trace(
-                    _paper(paper[name][place - 1], row, name, legend=place == 1 and name == "lime"), row=1, col=place
-                )
-        figure.update_xaxes(title=f"Mean rank by {MEASURES[measure].short} (1 is best)", row=1, col=place)
+                shown = place == 1 and name == "lime"
+                theirs = paper[name][list(MEASURES).index(measure)]
+                figure.add_trace(_paper(theirs, row, name, legend=shown), row=1, col=place)
+        by = MEASURES[measure].short if len(measures) > 1 else "Jaccard or Hamming"
+        figure.update_xaxes(title=f"Mean rank by {by} (1 is best)", row=1, col=place)
     worst = max(3, len(explainers))
     figure.update_xaxes(range=[0.85, worst + 0.15], dtick=1)
     line_up(figure, [label(name) for name in explainers])

@@ -8,7 +8,7 @@ from dashboard.data.selection import SIZES
 from dashboard.figures import clicks
 from dashboard.figures import explainers as figures_explainers
 from dashboard.theme import MEAN_RANK_HELP, MEASURES, N_HELP
-from dashboard.widgets import compare, trouble
+from dashboard.widgets import compare, methods, trouble
 
 GROUPS = {"photo": "photo", "clean": "original class"}
 FIRST = ["hardest", "easiest"]
@@ -36,26 +36,27 @@ with right:
         help=N_HELP,
         **urls.bound("n", SIZES, "mean"),
     )
+names = methods.chosen(board)
 st.caption("Every bar, cell and point can be clicked: it opens the cases behind it.")
 
 left, right = st.columns(2, gap="large")
 with left:
     st.subheader("Distribution over cases")
-    clicks.chart(figures_explainers.distributions, board, measure, n)
+    clicks.chart(figures_explainers.distributions, board, measure, n, names)
 with right:
     st.subheader(
         "Head to head", help="In how many of the cases that both have explained one scores higher than the other"
     )
-    clicks.chart(figures_explainers.win_matrix, board, measure, n)
+    clicks.chart(figures_explainers.win_matrix, board, measure, n, names)
     st.caption("Share of cases in which the row scores higher than the column.")
 
 st.subheader("What makes a case hard")
-clicks.chart(figures_explainers.band_curves, board, measure, n)
+clicks.chart(figures_explainers.band_curves, board, measure, n, names)
 st.caption("Each band holds about as many cases as the others; points sit at its median, bars are 95 % over photos.")
 
-if board.ranked:
+if set(board.ranked) & set(names):
     st.subheader("Ranks at every explanation size", help=MEAN_RANK_HELP)
-    clicks.chart(figures_explainers.rank_shares, board, measure)
+    clicks.chart(figures_explainers.rank_shares, board, measure, names)
     st.caption("The strongest shade is rank 1, the palest the last rank; shades between are shared ranks too.")
 
 st.subheader("By photo and by original class")
@@ -71,7 +72,7 @@ with left:
 with right:
     first = st.segmented_control("Show first", FIRST, required=True, **urls.bound("first", FIRST, "hardest"))
 total = len(set(boards.cached(queries.by_group, board, measure, n, by)["key"]))
-clicks.chart(figures_explainers.group_dots, board, by, first, measure, n)
+clicks.chart(figures_explainers.group_dots, board, by, first, measure, n, names)
 if total > figures_explainers.ROWS:
     st.caption(f"{figures_explainers.ROWS} of {total:,} are shown, by the mean over explainers.")
 

@@ -1,8 +1,11 @@
 """Overview: who wins, by how much, and how sure that is."""
 
+from collections.abc import Callable
+from functools import partial
+
 import streamlit as st
 
-from compute.scoring.report import PAPER, paper_ranks
+from compute.scoring.report import PAPER, Report, board_as_csv, board_as_latex, paper_ranks, report
 from compute.scoring.words import counted, few_photos
 from dashboard import urls
 from dashboard.data import boards, queries
@@ -10,8 +13,8 @@ from dashboard.figures import board as board_figures
 from dashboard.figures import clicks
 from dashboard.figures import overview as figures
 from dashboard.text import markdown
-from dashboard.theme import BOARD, MEASURES, N_HELP, explainer_name
-from dashboard.widgets import answers, compare, tables, trouble
+from dashboard.theme import BOARD, MEASURES, N_HELP
+from dashboard.widgets import answers, compare, methods, tables, trouble
 from dashboard.widgets.answers import of_the_paper
 
 AXES = {"n": "n", "pixels": "share of pixels"}
@@ -20,6 +23,12 @@ SHOWN = {"all": "All", "paper": "The paper's three"}
 SETTINGS = {"regions": "regions a photo at most", "lime_samples": "LIME samples", "seed": "seed"}
 
 board = boards.current()
+
+
+def _written(make: Callable[[Report], str]) -> bytes:
+    return make(report(board.store)).encode()
+
+
 manifest = board.manifest
 counts = boards.cached(queries.counts, board)
 
@@ -93,6 +102,16 @@ with left:
             "photo are not independent. Baselines are scored but not ranked. "
             + ("Paper: Inception v3, 112 photos, 608 cases." if paper_ranks(table1) else "")
         )
+    with st.container(horizontal=True):
+        for form, make in (("CSV", board_as_csv), ("LaTeX", board_as_latex)):
+            st.download_button(
+                f"All methods as {form}",
+                partial(_written, make),
+                file_name=f"{board.name}-board.{'csv' if form == 'CSV' else 'tex'}",
+                icon=":material/download:",
+                type="tertiary",
+                on_click="ignore",
+            )
 with right:
     for question, (verdict, support) in (
         ("R1 · Do explainers uncover where the attack was?", answers.answer_r1(summary)),
@@ -104,8 +123,8 @@ with right:
     st.caption("p: by Holm's method over the differences of a question; below 0.05 a difference is clear.")
 if few := few_photos(summary.photos):
     st.warning(markdown(few), icon=":material/warning:")
-if board.ranked and not many:
-    clicks.chart(figures.rank_plot, board)
+if summary.ranked and (shown == "paper" or not many):
+    clicks.chart(figures.rank_plot, board, shown == "paper")
 
 if boards.cached(queries.has_controls, board):
     st.subheader("Is an explanation about this prediction?")
@@ -133,20 +152,7 @@ axis = st.segmented_control(
     help=N_HELP,
     **urls.bound("axis", list(AXES), "n"),
 )
-drawn = board.explainers
-if many:
-    measures = boards.cached(queries.measures_of_all, board)
-    ranked, others = (
-        board_figures.in_order(measures, [n for n in board.explainers if (n in board.ranked) == side], "mean_jaccard")
-        for side in (True, False)
-    )
-    drawn = st.multiselect(
-        "Methods to draw",
-        board.explainers,
-        default=[*(ranked if shown == "all" else summary.paper)][:CURVES] + others[:1],
-        format_func=lambda name: markdown(explainer_name(name)),
-    )
-clicks.chart(figures.likeness_curves, board, axis == "pixels", tuple(drawn))
+clicks.chart(figures.likeness_curves, board, axis == "pixels", methods.chosen(board))
 st.caption(
     "Bands: 95 % over photos. Click a point to see its cases. "
     + " ".join(f"{m.name}: {m.formula}." for m in MEASURES.values())

@@ -1,12 +1,13 @@
 """Small tables in a paper's form, as HTML; every text is escaped here."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 from compute.scoring.report import paper_ranks
 from compute.scoring.statistics import Estimate, Summary
 from compute.scoring.words import bracketed
 from dashboard.text import html
-from dashboard.theme import MEAN_RANK_HELP, MEASURES, colours, explainer_name
+from dashboard.theme import MEAN_RANK_HELP, MEASURES, colours, distinct, explainer_name
 
 _STYLE = """<style>
 .paper {border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; font-size: .95rem}
@@ -25,24 +26,34 @@ _STYLE = """<style>
 def mean_ranks(summary: Summary, explainers: Sequence[str]) -> str:
     """Table 1 of the paper: mean ranks with intervals, beside the paper's where they compare, and mean scores."""
     paper = paper_ranks(summary)
+    ranks = {name: summary.explainers[name] for name in summary.ranked}
+    ranked_by = distinct(ranks)
     head = ["<th>Explainer</th>"]
-    for measure in MEASURES.values():
-        head.append(_head("Mean rank", measure.short, f"{MEAN_RANK_HELP} By the {measure.name}: {measure.formula}"))
+    for name in ranked_by:
+        measure = MEASURES[name]
+        by = measure.short if len(ranked_by) > 1 else "by either"
+        head.append(_head("Mean rank", by, f"{MEAN_RANK_HELP} By the {measure.name}: {measure.formula}"))
         if paper:
             head.append(_head("Paper", "", "Table 1 of the paper: Inception v3, 112 photos, 608 cases"))
     head += [_head("Mean", m.short, m.help) for m in MEASURES.values()]
-    columns = [f"mean_rank_{m}" for m in MEASURES]
-    best = {c: min((e[c].mean for e in summary.explainers.values() if c in e), default=None) for c in columns}
+    best = {m: min((e[f"mean_rank_{m}"].mean for e in ranks.values()), default=None) for m in ranked_by}
     rows = []
-    for name in explainers:
+    for name in sorted(set(explainers) & set(summary.explainers), key=lambda name: _place(summary.explainers[name])):
         found, cells = summary.explainers[name], [swatch(name, explainers)]
-        for place, column in enumerate(columns):
-            cells.append(_estimate(found.get(column), 2, best[column]))
+        for measure_name in ranked_by:
+            cells.append(_estimate(found.get(f"mean_rank_{measure_name}"), 2, best[measure_name]))
             if paper:
-                cells.append(f'<td class="dim">{paper[name][place]:.2f}</td>' if name in paper else "<td></td>")
+                theirs = paper[name][list(MEASURES).index(measure_name)] if name in paper else None
+                cells.append("<td></td>" if theirs is None else f'<td class="dim">{theirs:.2f}</td>')
         cells += [_estimate(found.get(f"mean_{m}"), 3, None) for m in MEASURES]
         rows.append("".join(cells))
     return table("".join(head), rows)
+
+
+def _place(found: Mapping[str, Estimate]) -> tuple[float, float]:
+    """Best rank first, then baselines by their score."""
+    rank, score = found.get("mean_rank_jaccard"), found.get("mean_jaccard")
+    return (rank.mean if rank else math.inf, -score.mean if score else math.inf)
 
 
 def table(head: str, rows: Sequence[str]) -> str:
