@@ -28,7 +28,7 @@ select case_id, photo_id, explainer, unnest(range(1, 21))::utinyint as n, unnest
        unnest(rank_hamming) as rank_hamming
 from case_methods where rank_jaccard is not null;
 
--- Sums per photo, the unit of all intervals (compute/scoring/statistics.py).
+-- Sums per photo, the unit of all intervals (compute/reporting/statistics.py).
 create view photo_sums as
 select photo_id, explainer, cases * 20 as scores, list_sum(jaccard) as jaccard, list_sum(hamming) as hamming, ranked,
        rank_jaccard, rank_hamming

@@ -3,7 +3,7 @@
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from compute.scoring.words import bracketed
+from compute.reporting.words import bracketed
 from dashboard.data import blame, boards
 from dashboard.data.boards import Board
 from dashboard.data.selection import Selection, join_names

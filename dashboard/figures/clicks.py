@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlencode
 import plotly.graph_objects as go
 import streamlit as st
 
-from compute.scoring.words import counted
+from compute.reporting.words import counted
 from dashboard import urls
 from dashboard.data import boards, queries
 from dashboard.data.boards import Board

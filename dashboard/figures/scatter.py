@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from compute.scoring.words import bracketed
+from compute.reporting.words import bracketed
 from dashboard.data import matching
 from dashboard.data.boards import Board
 from dashboard.data.intervals import clustered_means
