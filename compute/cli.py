@@ -18,7 +18,7 @@ from rich.text import Text
 
 from compute.errors import InputError, Notice
 from compute.options import takes
-from compute.scoring.words import aim
+from compute.reporting.words import aim
 from compute.store.opening import Store, open_store
 from compute.sweep.config import ATTACK, ATTACKS, PROFILES, RUN, Config, configure
 from compute.text import visible
@@ -94,8 +94,8 @@ def report(
     latex: Annotated[bool, typer.Option("--latex", help="The board as a table for a paper (booktabs).")] = False,
 ) -> None:
     """Table 1 of the paper and the board from a store: ranks, scores, intervals, and the answers to R1 and R2."""
-    from compute.scoring.report import board_as_csv, board_as_latex
-    from compute.scoring.report import report as figures
+    from compute.reporting.report import board_as_csv, board_as_latex
+    from compute.reporting.report import report as figures
 
     if json_ + csv + latex > 1:
         raise InputError("--json, --csv, --latex: give one of them")
@@ -235,8 +235,8 @@ def list_() -> None:
 
 
 def _print_report(store: Store) -> None:
-    from compute.scoring.report import as_table
-    from compute.scoring.report import report as figures
+    from compute.reporting.report import as_table
+    from compute.reporting.report import report as figures
 
     out.print(as_table(figures(store)))
     out.print(visible(f"Store: {store.path}"), soft_wrap=True)

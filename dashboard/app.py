@@ -8,10 +8,12 @@ from compute.errors import InputError
 from dashboard import urls
 from dashboard.data import boards
 from dashboard.text import visible
-from dashboard.widgets import trouble
+from dashboard.widgets import history, pins, trouble
 
 STYLE = """<style>
 .block-container {padding: 4.5rem 3rem 3rem; max-width: 1680px}
+@media (max-width: 640px) {.block-container {padding: 4.5rem 1rem 3rem}}
+.st-key-history {position: absolute}
 [data-testid="stMetric"] {padding: .2rem 0}
 </style>"""
 STORE_HELP = "One run of one configuration. Overview and Explainers can set two side by side."
@@ -25,11 +27,12 @@ def choose() -> boards.Board:
         trouble.no_store(root)
     names = list(stores)
     asked = urls.text("store") or st.session_state.get("last_store", "")
+    if asked not in names and asked in st.session_state.get("seen", {}):
+        trouble.gone(asked, names)
     if asked not in {"", *names}:
         st.warning("The link names a store that is not here; this is another one.", icon=":material/link_off:")
     name = asked if asked in names else names[0]
-    if len(names) > 1 or urls.text("store"):
-        st.query_params["store"] = name  # so that a page chosen in the menu keeps the store
+    history.watch(name)
     if len(names) > 1:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown("Store", help=STORE_HELP, width="content")
@@ -37,21 +40,32 @@ def choose() -> boards.Board:
             name = st.selectbox("Store", names, format_func=visible, width=280, label_visibility="collapsed", **tied)
     st.session_state["last_store"] = name
     try:
-        return boards.open_board(name, stores[name])
+        board = boards.open_board(name, stores[name])
     except InputError as error:
         trouble.bad_store(name, str(error))
+    seen = st.session_state.setdefault("seen", {})
+    if seen.setdefault(name, board.manifest["tables"]) != board.manifest["tables"]:
+        trouble.replaced(name, seen.clear)
+    return board
 
 
 def main() -> None:
     """One run of the script: frame, store, page."""
-    st.set_page_config(page_title="wolfspider", page_icon="🕷️", layout="wide", initial_sidebar_state="expanded")
+    st.set_page_config(page_title="wolfspider", page_icon="🕷️", layout="wide", initial_sidebar_state="auto")
     st.html(STYLE)
     pages = [
         st.Page(f"views/{path}.py", title=title, icon=icon, url_path=path, default=path == "overview")
         for path, (title, icon) in urls.PAGES.items()
     ]
     page = st.navigation(pages, position="top")
-    st.session_state["board"] = choose()
+    path = page.url_path or "overview"
+    from_menu = not st.query_params and st.session_state.get("last_page") not in (None, path)  # other links ask more
+    board = st.session_state["board"] = choose()
+    if from_menu:
+        history.restore(path, board.name)
+    pins.settle(path, board.name)
+    history.remember(path, board.name)
+    st.set_page_config(page_title=f"{page.title} · {visible(board.name)} · wolfspider")
     try:
         page.run()
     except Exception:  # whatever a store or a link holds, visitors read words, and the log the trace

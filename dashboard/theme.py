@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from compute.scoring.statistics import Estimate
+from compute.reporting.statistics import Estimate
 
 _FIXED = {"saliency": "#D55E00", "guided_backprop": "#0072B2", "lime": "#009E73", "random": "#8C8C8C"}
 _OTHERS = (
@@ -102,7 +102,7 @@ BOARD = {
     "specificity_photo": Column("above the photo's", "Mean Jaccard index above that of the unattacked photo"),
     "restored": Column("attacks undone", "Share of attacks undone by restoring the first explanation (0-1)"),
 }
-"""By the measure of compute/scoring/statistics.py."""
+"""By the measure of compute/reporting/statistics.py."""
 MEAN_RANK_HELP = (
     "Within every case and explanation size n = 1 … 20 the explainers are ranked, 1 is best; ties share their average "
     "rank. The mean is over all cases and sizes."

@@ -12,6 +12,8 @@ PAGES = {
     "explainers": ("Explainers", ":material/compare_arrows:"),
     "cases": ("Cases", ":material/grid_view:"),
     "case": ("Case", ":material/image_search:"),
+    "plate": ("Plate", ":material/view_comfy:"),
+    "blame": ("Blame", ":material/bubble_chart:"),
     "attacks": ("Attacks", ":material/target:"),
     "run": ("Run", ":material/receipt_long:"),
 }
@@ -57,7 +59,7 @@ def bound(name: str, options: Sequence[str], default: str | None) -> dict[str, A
 
 def with_store(**params: Value | None) -> dict[str, str]:
     """Query parameters as text, those that are None left out, with the store of this visit."""
-    given = {"store": st.query_params.get("store"), **params}
+    given = {"store": st.query_params.get("store") or st.session_state.get("last_store"), **params}
     return {
         name: f"{value:g}" if isinstance(value, float) else str(value)
         for name, value in given.items()

@@ -12,8 +12,8 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
-from compute.scoring.intervals import clustered_means, holm
-from compute.scoring.statistics import CLEAR
+from compute.reporting.intervals import clustered_means, holm
+from compute.reporting.statistics import CLEAR
 
 CASES = 10
 PHOTOS = (3, 6, 10, 20, 50, 112)

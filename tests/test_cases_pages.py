@@ -9,7 +9,8 @@ from streamlit.testing.v1 import AppTest
 import dashboard
 from dashboard import STORES_VARIABLE
 from dashboard.data import boards, matching
-from dashboard.data.selection import QUESTIONS, Selection
+from dashboard.data.questions import QUESTIONS
+from dashboard.data.selection import Selection
 
 APP = Path(dashboard.__file__).with_name("app.py")
 
@@ -70,7 +71,7 @@ def test_moving_a_widget_writes_the_url(board: boards.Board) -> None:
     app.selectbox(key="selection_n").set_value("7").run()
     app.slider(key="selection_score").set_value((0.2, 0.8)).run()
     found = {name: _param(app, name) for name in app.query_params}
-    assert found == {"explainer": "lime", "measure": "hamming", "n": "7", "low": "0.2", "high": "0.8"}
+    assert found == {"explainer": "lime", "store": "made", "measure": "hamming", "n": "7", "low": "0.2", "high": "0.8"}
     total = matching.count(board.query, Selection("lime", "hamming", "7", low=0.2, high=0.8))
     assert f"{total:,}" in _count(app)
     app.button(key="lift_low").click().run()

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from compute.scoring.comparison import cliques, compare
+from compute.reporting.comparison import cliques, compare
 
 
 def test_cliques_are_the_longest_runs_without_a_difference() -> None:

@@ -16,7 +16,8 @@ from playwright.async_api import BrowserContext, Page, async_playwright, expect
 from served import CHROMIUM, FLAGS, needs_chromium, served
 
 from dashboard.data import boards, matching
-from dashboard.data.selection import MEASURES, QUESTIONS, SIZES, Selection
+from dashboard.data.questions import QUESTIONS
+from dashboard.data.selection import MEASURES, SIZES, Selection
 from dashboard.viewer import casefile
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, needs_chromium]

@@ -273,3 +273,21 @@ def test_damaged_images_are_told_in_words(store: Path, page: str, words: str) ->
     rewrite(store, "images", pd.read_parquet(store / "images.parquet").assign(png=b"\x89PNG\r\n\x1a\nnothing"))
     app = visit(store, page)
     assert not app.exception and not app.error and words in said(app)
+
+
+def test_a_store_that_is_deleted_or_replaced_while_open_is_said(made: Path, store: Path) -> None:
+    shutil.copytree(made, store.parent / "other")
+    app = visit(store.parent, "overview", store="copy")
+    shutil.rmtree(store)
+    make_store(store, cases=20, size=32, seed=5)
+    app.run()
+    assert "was replaced" in said(app) and not app.metric
+    app.button[0].click().run()
+    assert app.metric and not app.exception
+    shutil.rmtree(store)
+    app.run()
+    assert "is gone" in said(app) and not app.metric
+
+
+def test_a_negative_limit_is_ignored_and_said(made: Path) -> None:
+    assert "ignored: low" in said(visit(made, "cases", low="-5"))

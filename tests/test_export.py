@@ -51,6 +51,11 @@ def test_a_selection_as_csv_and_parquet(board: boards.Board) -> None:
         assert found["case_id"].tolist() == expected["case_id"].tolist()
         assert found["score"].to_numpy() == pytest.approx(expected["score"].to_numpy())
         assert set(found["explainer"]) == {"saliency"} and set(found["measure"]) == {"hamming"}
+        assert (found["score_n"] == 7).all() and (found["best_n"] == 7).all()
+        methods = found[[f"hamming {name}" for name in ("saliency", "guided_backprop", "lime")]]
+        assert found["gap"].to_numpy() == pytest.approx((methods.max(axis=1) - methods.min(axis=1)).to_numpy())
+        assert methods.to_numpy()[0].max() == found[f"hamming {found['best_method'].iloc[0]}"].iloc[0]
+        assert found["score"].to_numpy() == pytest.approx(found["hamming saliency"].to_numpy())
     origin = json.loads(parquet.schema.metadata[b"wolfspider"])
     assert origin["sha256"]["explanations"] == board.manifest["tables"]["explanations"]["sha256"]
     assert origin["selection"] == selection.to_params()

@@ -20,7 +20,7 @@ from make_store import make_store, sign
 
 from compute import cli
 from compute.errors import InputError
-from compute.scoring.report import report
+from compute.reporting.report import report
 from compute.store import opening
 from compute.store.opening import open_store
 from compute.store.schema import PUBLISHED, SCHEMA_VERSION

@@ -12,9 +12,9 @@ import tiny
 from make_store import make_store, rewrite
 from rich.console import Console, RenderableType
 
-from compute.scoring.report import PAPER, as_table, failed, paper_ranks, report
-from compute.scoring.statistics import MEASURES, summarise
-from compute.scoring.words import few_photos
+from compute.reporting.report import PAPER, as_table, failed, paper_ranks, report
+from compute.reporting.statistics import MEASURES, summarise
+from compute.reporting.words import few_photos
 from compute.store.opening import Store, open_store
 
 

@@ -16,6 +16,7 @@ COMPUTE = (
     "attacks",
     "explainers",
     "scoring",
+    "reporting",
     "sweep",
     "bench",
     "options",
@@ -23,7 +24,7 @@ COMPUTE = (
 )
 DASHBOARD = ("theme", "text", "urls", "data", "figures", "viewer", "widgets", "views", "app", "server", "launch")
 ROOMS = {"compute": COMPUTE, "dashboard": DASHBOARD}
-OPEN_TO_DASHBOARD = {"errors", "store", "scoring"}
+OPEN_TO_DASHBOARD = {"errors", "store", "scoring", "reporting"}
 LARGEST = 10
 """Modules in a room."""
 

@@ -1,7 +1,7 @@
 """The selection: its way through the URL, and its SQL against plain pandas."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import fields
 from itertools import pairwise
 from typing import Any
@@ -14,7 +14,8 @@ from make_store import make_store
 
 from compute.store.opening import open_store
 from dashboard.data import matching
-from dashboard.data.selection import MEASURES, ORDERS, QUESTIONS, SIZES, Selection, parse, questions
+from dashboard.data.questions import ORDERS, QUESTIONS, questions
+from dashboard.data.selection import MEASURES, SIZES, Selection, parse
 
 EXPLAINERS = ("saliency", "guided_backprop", "lime", "random")
 CHOICES = {"explainer": EXPLAINERS, "photo": ["made-00000", "made-00001"], "clean": ["daisy", "a, b & c=d"]}
@@ -44,6 +45,10 @@ selections = st.builds(
     **dict.fromkeys(
         ("low", "high", "min_share", "max_share", "min_conf", "max_conf", "min_linf", "max_linf", "rank"), _reals
     ),
+    minus=st.sampled_from(["", *EXPLAINERS]),
+    x=st.sampled_from(["", "region_share", "visibility"]),
+    outline=st.sampled_from(["", "0.1,0.2;0.3,0.2;0.3,0.4", "1e-05,0;1,-0.5;2,3;1,1"]),
+    among=st.sampled_from(["", "made-00000-r01", "a,b%2Cc"]),
     winner=st.sampled_from(["", *EXPLAINERS]),
     loser=st.sampled_from(["", *EXPLAINERS]),
     order=st.sampled_from(["", *ORDERS]),
@@ -193,3 +198,60 @@ def test_a_case_that_was_not_explained_is_listed_last(ask: matching.Ask) -> None
     found = matching.everything(ask, Selection("absent"))
     assert len(found) == matching.count(ask, Selection("lime"))
     assert all(math.isnan(score) for score in found["score"])
+
+
+def _inside(x: pd.Series, y: pd.Series, corners: list[tuple[float, float]]) -> pd.Series:
+    """Whether points lie within a polygon: the edges to their right, counted one by one."""
+    odd = x.isna()
+    for (x1, y1), (x2, y2) in zip(corners, [*corners[1:], corners[0]], strict=True):
+        if y1 != y2:
+            odd ^= ((y < y1) != (y < y2)) & (x < (x2 - x1) * (y - y1) / (y2 - y1) + x1)
+    return odd
+
+
+@pytest.mark.parametrize(("trait", "logarithmic"), [("region_share", True), ("visibility", False)])
+def test_an_outline_holds_exactly_the_cases_within(ask: matching.Ask, trait: str, logarithmic: bool) -> None:
+    selection = Selection("lime", minus="random")
+    found = matching.everything(ask, selection)
+    x, y = found[trait], found["score"]
+    corners = [
+        (float(x.quantile(a)), float(y.quantile(b))) for a, b in [(0.1, 0.1), (0.9, 0.2), (0.6, 0.5), (0.8, 0.95)]
+    ]
+    drawn = selection.outlined(trait, corners)
+    to: Callable[[float], float] = math.log10 if logarithmic else float
+    expected = found[_inside(x.map(to), y, [(to(a), b) for a, b in corners])]["case_id"]
+    assert 0 < len(expected) < len(found) and set(_ids(ask, drawn)) == set(expected)
+    assert parse(drawn.to_params(), CHOICES) == (drawn, [])
+
+
+def test_the_score_above_another_method(ask: matching.Ask) -> None:
+    scores = _scores(ask, "jaccard", "5")
+    found = matching.everything(ask, Selection("lime", n="5", minus="random")).set_index("case_id")["score"]
+    assert found.to_dict() == pytest.approx((scores["lime"] - scores["random"]).to_dict())
+    assert parse({"low": "-0.2"}, CHOICES)[1] == ["low"]
+    assert parse({"low": "-0.2", "minus": "random"}, CHOICES)[0].low == -0.2
+
+
+def test_cases_by_name_and_by_what_lime_and_other_seeds_say(ask: matching.Ask) -> None:
+    ids = _ids(ask, Selection("lime"))[3:5]
+    assert set(_ids(ask, Selection("lime", among=",".join(ids)))) == set(ids)
+    assert _ids(ask, Selection("lime", max_r2=0.6)) == []
+    assert len(_ids(ask, Selection("lime", min_r2=0.6))) == len(_ids(ask, Selection("lime")))
+    assert set(matching.everything(ask, Selection("lime"))["spread"]) == {0.0}
+    assert matching.everything(ask, Selection("saliency"))["spread"].isna().all()
+
+
+def test_failures_begin_with_the_lowest_score(ask: matching.Ask) -> None:
+    high, low = (matching.everything(ask, Selection("lime", high=end))["score"] for end in (None, 0.7))
+    assert high.is_monotonic_decreasing and low.is_monotonic_increasing and len(low) > 1
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_a_score_s_size_gives_the_score(ask: matching.Ask, measure: str) -> None:
+    found = matching.everything(ask, Selection("lime", measure))
+    sizes = matching.sizes(ask, Selection("lime", measure), found["case_id"].tolist(), found["best_method"].tolist())
+    for n, case_id, method, top in list(zip(sizes, found["case_id"], found["best_method"], found["top"], strict=True))[
+        :8
+    ]:
+        assert matching.by_method(ask, Selection("lime", measure, str(n)), [case_id]).loc[case_id, method] == top
+    assert matching.sizes(ask, Selection("lime", n="4"), ["nothing"], [""]) == [4]

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from simulate_coverage import POPULATIONS, coverage, false_alarms
 
-from compute.scoring.intervals import clustered_means, holm
-from compute.scoring.statistics import MEASURES, Estimate, Summary, summarise
-from compute.scoring.words import answer_r1, answer_r2, bracketed, counted, few_photos, signed, sure
+from compute.reporting.intervals import clustered_means, holm
+from compute.reporting.statistics import MEASURES, Estimate, Summary, summarise
+from compute.reporting.words import answer_r1, answer_r2, bracketed, counted, few_photos, signed, sure
 
 HITS = {"good": 8, "bad": 2, "random": 1}
 """Of a region and an explanation of ten pixels each: Jaccard indices 2/3, 1/9 and 1/19."""

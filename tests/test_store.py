@@ -251,5 +251,5 @@ def test_no_store_is_refused_in_words(tmp_path: Path) -> None:
 def test_opening_needs_no_torch() -> None:
     """In a fresh process: whoever reads a store does not wait for torch."""
     tiny.in_fresh_process(
-        "import compute.store.opening, compute.scoring.statistics, sys; assert 'torch' not in sys.modules"
+        "import compute.store.opening, compute.reporting.statistics, sys; assert 'torch' not in sys.modules"
     )

@@ -3,8 +3,8 @@
 import csv
 import io
 
-from compute.scoring.statistics import Estimate
-from compute.scoring.tabular import as_csv, as_latex
+from compute.reporting.statistics import Estimate
+from compute.reporting.tabular import as_csv, as_latex
 
 BOARD = {
     "lime@clean": {"mean_rank": Estimate(1.25, 1.1, 1.4, 20), "jaccard": Estimate(-0.0001, None, None, 2)},

@@ -44,7 +44,7 @@ def unpack(payload: bytes) -> tuple[dict[str, Any], dict[str, bytes]]:
 
 def test_the_payload_holds_maps_that_give_the_stored_counts(board: boards.Board) -> None:
     case = _case(board)
-    header, blobs = unpack(viewer.payload(board, case, 7))
+    header, blobs = unpack(viewer.payload(board, case, 7, 1))
     region = np.frombuffer(blobs["region"], np.uint8).astype(bool)
     assert header["n"] == 7 and region.sum() == case.facts["region_pixels"]
     for i, explainer in enumerate(header["explainers"]):
@@ -58,7 +58,7 @@ def test_the_payload_holds_maps_that_give_the_stored_counts(board: boards.Board)
 
 
 def test_baselines_have_no_rank_and_superpixels_have_weights(board: boards.Board) -> None:
-    header, _ = unpack(viewer.payload(board, _case(board), 1))
+    header, _ = unpack(viewer.payload(board, _case(board), None, 1))
     by_label = {e["label"]: e for e in header["explainers"]}
     assert by_label["Random baseline"]["rank_jaccard"] == [None] * 20
     assert len(by_label["LIME"]["weights"]) == 20 and "R²" in by_label["LIME"]["note"]
@@ -76,7 +76,7 @@ def test_a_case_is_told_with_the_target_of_its_photo(tmp_path: Path) -> None:
     assert isinstance(case, casefile.CaseFile)
     name = f"class {len(photos) - 1}"
     assert case.facts["target_class"] == name
-    assert f"{name}: 0.01 %" in unpack(viewer.payload(board, case, 1))[0]["captions"]["photo"]
+    assert f"{name}: 0.01 %" in unpack(viewer.payload(board, case, None, 1))[0]["captions"]["photo"]
     with zipfile.ZipFile(io.BytesIO(case_npz(board, case))) as archive:
         assert f"target `{name}`" in archive.read("README.md").decode()
 
@@ -111,8 +111,9 @@ def test_thumbnail_of_unreadable_or_unfitting_pictures() -> None:
     photo, labels = png(np.zeros((8, 8, 3), np.uint8)), png(np.zeros((8, 8), np.uint16))
     entry = png(np.ones((4, 4), np.uint8))
     draw = partial(thumbnails.thumbnail, size=8, segment=0, n=5)
-    assert draw(photo, labels, entry) is not None
-    assert draw(photo, labels, b"nothing") is not None
+    assert draw(photo, labels, None) is not None
+    assert draw(photo, labels, entry) is None
+    assert draw(photo, labels, b"nothing") is None
     assert draw(b"nothing", labels, None) is None
     assert draw(photo, png(np.zeros((4, 4), np.uint16)), None) is None
     assert draw(photo, None, None) is None

@@ -1,1 +1,1 @@
-"""What an explanation is worth: entry maps and counts, statistics, the report."""
+"""What an explanation is worth: entry maps and counts, measures, presentations, causal checks."""

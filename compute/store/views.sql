@@ -28,7 +28,7 @@ select case_id, photo_id, explainer, unnest(range(1, 21))::utinyint as n, unnest
        unnest(rank_hamming) as rank_hamming
 from case_methods where rank_jaccard is not null;
 
--- Sums per photo, the unit of all intervals (compute/scoring/statistics.py).
+-- Sums per photo, the unit of all intervals (compute/reporting/statistics.py).
 create view photo_sums as
 select photo_id, explainer, cases * 20 as scores, list_sum(jaccard) as jaccard, list_sum(hamming) as hamming, ranked,
        rank_jaccard, rank_hamming
@@ -128,3 +128,18 @@ select a.explainer, b.explainer as rival, count(*) as cases,
        avg(case when a.mean_jaccard > b.mean_jaccard then 1.0 when a.mean_jaccard = b.mean_jaccard then 0.5 else 0 end) as won
 from case_methods a join case_methods b using (case_id)
 group by all;
+
+-- How well LIME's linear surrogate fits a case's network, and of how many superpixels; diagnostics are text from outside.
+create view fits as
+select case_id, try_cast(told->>'r2' as double) as r2, try_cast(told->>'superpixels' as integer) as superpixels
+from (
+    select case_id, case when json_valid(diagnostics) then diagnostics::json end as told
+    from explanations where explainer = 'lime'
+);
+
+-- How far the mean Jaccard index of a case moves from seed to seed: highest minus lowest, the explanation's own included.
+create view spreads as
+select case_id, r.explainer, greatest(max(r.jaccard), any_value(mean_jaccard)) as highest,
+       highest - least(min(r.jaccard), any_value(mean_jaccard)) as spread
+from repeat_scores r join case_methods using (case_id, explainer)
+group by case_id, r.explainer;

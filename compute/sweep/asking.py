@@ -70,7 +70,7 @@ class Question:
 
 
 class Answer(NamedTuple):
-    """What an explainer said, as plain arrays; its diagnostics as JSON; the seconds, passes, and those with gradients."""
+    """An explainer's word as plain arrays, diagnostics as JSON, the seconds, the passes, and those with gradients."""
 
     found: Explanation
     diagnostics: str

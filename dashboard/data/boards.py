@@ -19,6 +19,9 @@ from compute.store.schema import PUBLISHED
 from dashboard import STORES_VARIABLE
 from dashboard.data.images import Images, Stamp, stamp
 
+_HELD = ("fits", "spreads")
+"""Views that every selection asks: computed once."""
+
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
@@ -123,6 +126,8 @@ def _open(name: str, path: Path, stamps: tuple[Stamp, ...]) -> Board:
     try:
         images = Images(store.file("images"), [e["name"] for e in store.manifest["explainers"]], size)
         base = store.connect()
+        for view in _HELD:
+            base.execute(f"create table held as from {view}; drop view {view}; alter table held rename to {view}")
     except (duckdb.Error, pa.ArrowException, OSError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"{path}: the tables cannot be read ({reason}); publish the store again") from error

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from compute.scoring import intervals
+from compute.reporting import intervals
 
 
 def clustered_means(rows: pd.DataFrame, by: Sequence[str], bounds: tuple[float, float] = (0, 1)) -> pd.DataFrame:
@@ -18,7 +18,7 @@ def clustered_means(rows: pd.DataFrame, by: Sequence[str], bounds: tuple[float, 
 
     Returns:
         One row a group in sorted order: `by`, cases, mean, low, high, p (of a mean of zero); the last three are NaN
-        where `compute.scoring.intervals` gives none.
+        where `compute.reporting.intervals` gives none.
     """
     groups = rows.groupby(list(by), sort=True, observed=True)
     group, photo = groups.ngroup().to_numpy(), pd.factorize(rows["photo_id"])[0]

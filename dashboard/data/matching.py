@@ -1,12 +1,13 @@
 """The SQL of a selection: the cases that match, in order; neighbours; the nearest filter that matches."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from dashboard.data.selection import GRADIENTS, MEASURES, MISSED, ORDERS, QUESTIONS, RANGES, Selection
+from dashboard.data.questions import GRADIENTS, MISSED, ORDERS, QUESTIONS, RANGES, TRAITS
+from dashboard.data.selection import AMONG, MEASURES, Selection, split_names
 
 Ask = Callable[[str, dict[str, Any]], pd.DataFrame]
 """Answers SQL with named parameters, `Board.query` for one; safe to call from the caller's thread."""
@@ -16,16 +17,40 @@ scored as (
   select s.case_id, s.explainer, s.score, e.baseline from ({source}) s join explainers e on e.name = s.explainer
 ),
 per_case as (
-  select case_id, any_value(score) filter (where explainer = $explainer) as score,
+  select case_id, any_value(score) filter (where explainer = $explainer) as own, own - {minus} as score,
          max(score, 2) filter (where not baseline) as two, two[1] as top, two[2] as second,
          min(score) filter (where not baseline) as bottom, max(score) filter (where baseline) as chance,
+         top - bottom as gap,
          any_value(score) filter (where explainer = 'lime') as lime,
          max(score) filter (where explainer in {gradients}) as gradient{more}
   from scored group by case_id
 )"""
 
-COLUMNS = """case_id, photo_id, photo_name, region_rank, region_share, clean_class, clean_confidence, target_confidence,
-linf, l2, iterations, score, top, second, bottom, chance"""
+COLUMNS = """case_id, photo_id, photo_name, region_rank, segment, region_share, clean_class, clean_confidence,
+target_confidence, linf, l2, iterations, visibility, r2, superpixels, spread, score, top, second, bottom, chance,
+gap"""
+
+NAMED = """with found as materialized ({found}),
+named as (
+  select case_id, min(explainer) filter (where s.score = top) as best_method,
+         min(explainer) filter (where s.score = bottom) as worst_method
+  from ({source}) s join found using (case_id) join explainers on name = explainer and not baseline group by case_id
+)
+select * from found left join named using (case_id) order by position"""
+"""Cases with the names of their best and worst methods: of those found alone, since texts are slow to compare."""
+
+AT_N = {
+    "jaccard": "jaccard_of(pixels[$n], hits[$n], region_pixels)",
+    "hamming": "hamming_of(pixels[$n], hits[$n], region_pixels, n_pixels)",
+}
+"""A score at one n, by measure."""
+
+INSIDE = """(
+  select count(*) % 2 from (
+    select unnest($x1) as x1, unnest($y1) as y1, unnest($x2) as x2, unnest($y2) as y2
+  ) where (y1 > score) <> (y2 > score) and {x} < (x2 - x1) * (score - y1) / (y2 - y1) + x1
+) = 1"""
+"""Whether a case lies within an outline: its edges to the right are odd in number."""
 
 
 def matching(selection: Selection) -> tuple[str, dict[str, Any]]:
@@ -52,7 +77,8 @@ def matching(selection: Selection) -> tuple[str, dict[str, Any]]:
             f" and rank_{selection.measure}[$n] = $rank)"
         )
         params["rank"] = selection.rank
-    order = ORDERS[selection.order or "high"][1]
+    where += _by_name(selection, params)
+    order = ORDERS[selection.order or selection.usual_order][1]
     if question := QUESTIONS.get(selection.question):
         where.append(question.condition)
         order = order if selection.order else question.order
@@ -60,24 +86,39 @@ def matching(selection: Selection) -> tuple[str, dict[str, Any]]:
             params["missed"] = MISSED[selection.measure]
     source, size = scored(selection.measure, selection.n)
     params |= size
-    per_case = PER_CASE.format(source=source, gradients=GRADIENTS, more=more)
+    minus = "0"
+    if selection.minus:
+        minus = "any_value(score) filter (where explainer = $minus)"
+        params["minus"] = selection.minus
+    per_case = PER_CASE.format(source=source, gradients=GRADIENTS, more=more, minus=minus)
     sql = f"""with {per_case}
 select {COLUMNS}, row_number() over (order by {order} nulls last, case_id) as position
-from cases left join per_case using (case_id)
+from cases left join per_case using (case_id) left join fits using (case_id)
+left join (from spreads where explainer = $explainer) using (case_id)
 where {" and ".join(where)}"""
     return sql, params
 
 
-def scored(measure: str, n: str) -> tuple[str, dict[str, int]]:
+def _by_name(selection: Selection, params: dict[str, Any]) -> list[str]:
+    """Conditions for the cases in the outline, and for those that are named; their parameters are added."""
+    where = []
+    if selection.outline:
+        where.append(INSIDE.format(x=f"log10({selection.x})" if TRAITS[selection.x][1] else selection.x))
+        corners = selection.vertices()
+        for (one, two), ends in zip((("x1", "x2"), ("y1", "y2")), zip(*corners, strict=True), strict=True):
+            params |= {one: list(ends), two: [*ends[1:], ends[0]]}
+    if selection.among:
+        where.append("case_id in (select unnest($among))")
+        params["among"] = split_names(selection.among, AMONG)
+    return where
+
+
+def scored(measure: str, n: str) -> tuple[str, dict[str, Any]]:
     """SQL with its parameters for case_id, explainer, score: at the best n, the mean over n, or at one n."""
     if n in ("best", "mean"):
         return f"select case_id, explainer, {n}_{column_of(measure)} as score from case_scores", {}
-    at_n = {
-        "jaccard": "jaccard_of(pixels[$n], hits[$n], region_pixels)",
-        "hamming": "hamming_of(pixels[$n], hits[$n], region_pixels, n_pixels)",
-    }[measure]
     source = "explanations join attempts using (case_id)"
-    return f"select case_id, explainer, {at_n} as score from {source}", {"n": int(n)}
+    return f"select case_id, explainer, {AT_N[measure]} as score from {source}", {"n": int(n)}
 
 
 def column_of(measure: str) -> str:
@@ -92,18 +133,42 @@ def count(ask: Ask, selection: Selection) -> int:
 
 
 def page(ask: Ask, selection: Selection, *, size: int, first: int = 0) -> pd.DataFrame:
-    """At most `size` matching cases in order, after the first `first`: `matching`'s columns."""
+    """At most `size` matching cases in order, after the first `first`: columns of `matching` and `NAMED`."""
     sql, params = matching(selection)
-    return ask(
-        f"select * from ({sql}) where position > $first order by position limit $size",
-        {**params, "first": first, "size": size},
-    )
+    found = f"select * from ({sql}) where position > $first order by position limit $size"
+    source = scored(selection.measure, selection.n)[0]
+    return ask(NAMED.format(found=found, source=source), {**params, "first": first, "size": size})
 
 
 def everything(ask: Ask, selection: Selection) -> pd.DataFrame:
-    """All matching cases in order: `matching`'s columns."""
+    """All matching cases in order: columns of `matching` and `NAMED`."""
     sql, params = matching(selection)
-    return ask(f"select * from ({sql}) order by position", params)
+    return ask(NAMED.format(found=sql, source=scored(selection.measure, selection.n)[0]), params)
+
+
+def by_method(ask: Ask, selection: Selection, case_ids: Sequence[str] | None = None) -> pd.DataFrame:
+    """The scores of all methods, a column each, by case_id: of these cases, or of all."""
+    source, params = scored(selection.measure, selection.n)
+    if case_ids is not None:
+        source = f"from ({source}) where case_id in (select unnest($ids))"
+        params["ids"] = list(case_ids)
+    return ask(source, params).pivot(index="case_id", columns="explainer", values="score")
+
+
+def sizes(ask: Ask, selection: Selection, case_ids: Sequence[str], methods: Sequence[str]) -> list[int]:
+    """The n at which the score of each (case, method) was taken: the chosen n, or the method's best (1 where none)."""
+    if selection.n.isdigit():
+        return [int(selection.n)] * len(case_ids)
+    at_n = AT_N[selection.measure].replace("$n", "n")
+    found = ask(
+        f"""select coalesce(list_position(by_n, list_max(by_n)), 1) as n from (
+            select place, [{at_n} for n in range(1, 21)] as by_n
+            from (select unnest($ids) as case_id, unnest($methods) as explainer, unnest(range($many)) as place)
+            left join explanations using (case_id, explainer) left join attempts using (case_id)
+        ) order by place""",
+        {"ids": list(case_ids), "methods": list(methods), "many": len(case_ids)},
+    )
+    return [int(n) for n in found["n"]]
 
 
 def case_ids(ask: Ask, selection: Selection) -> pd.Series:

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from compute.scoring.intervals import holm
+from compute.reporting.intervals import holm
 from dashboard.data import queries
 from dashboard.data.boards import Board
 from dashboard.data.intervals import clustered_means

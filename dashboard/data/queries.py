@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from compute.scoring.comparison import Comparison
-from compute.scoring.comparison import board as compare_methods
-from compute.scoring.statistics import Estimate, Summary, beyond_counts, summarise
+from compute.reporting.comparison import Comparison
+from compute.reporting.comparison import board as compare_methods
+from compute.reporting.statistics import Estimate, Summary, beyond_counts, summarise
 from dashboard.data.boards import Board
 from dashboard.data.intervals import clustered_means
 from dashboard.data.matching import column_of, scored

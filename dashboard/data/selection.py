@@ -6,92 +6,29 @@ the last one. A link from an aggregate to its cases is `Selection(...).to_params
 
 import math
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
+from urllib.parse import quote, unquote
+
+from dashboard.data.questions import ORDERS, RANGES, TRAITS, questions
 
 MEASURES = ("jaccard", "hamming")
 SIZES = ("best", "mean", *(str(n) for n in range(1, 21)))
-GRADIENTS = ("saliency", "guided_backprop")
-MISSED = {"jaccard": 0.25, "hamming": 0.75}
-"""Score below which an explanation counts as a miss in the questions, by measure."""
-
-RANGES = {
-    "score": ("low", "high"),
-    "region_share": ("min_share", "max_share"),
-    "target_confidence": ("min_conf", "max_conf"),
-    "linf": ("min_linf", "max_linf"),
-}
-"""Columns that can be limited to a range: the names of its two ends."""
-
-ORDERS = {
-    "high": ("Highest score", "score desc"),
-    "low": ("Lowest score", "score asc"),
-    "large": ("Largest region", "region_share desc"),
-    "small": ("Smallest region", "region_share asc"),
-    "sure": ("Most confident target", "target_confidence desc"),
-    "weak": ("Weakest attack", "linf asc"),
-    "strong": ("Strongest attack", "linf desc"),
-    "photo": ("Photo and region", "photo_name asc, region_rank asc"),
-}
-"""Orders by name: (label, SQL over `matching.PER_CASE`)."""
-
-
-@dataclass(frozen=True)
-class Question:
-    """A ready-made question: its words, condition and order in SQL; of each group in `needs` the store has one."""
-
-    title: str
-    words: str
-    condition: str
-    order: str
-    needs: tuple[tuple[str, ...], ...] = ()
-
-
-QUESTIONS = {
-    "lime-misses": Question(
-        "LIME misses, gradients find it",
-        "A gradient explainer scores higher than LIME; the widest gap comes first.",
-        "gradient > lime",
-        "gradient - lime desc",
-        (("lime",), GRADIENTS),
-    ),
-    "everyone-misses": Question(
-        "Everyone misses", "No ranked explainer reaches {missed}; the worst comes first.", "top < $missed", "top asc"
-    ),
-    "closest": Question(
-        "Closest calls",
-        "The smallest lead of the best explainer over the second best comes first.",
-        "second is not null",
-        "top - second asc",
-    ),
-    "disagreement": Question(
-        "Largest disagreement",
-        "The widest gap between the best and the worst ranked explainer comes first.",
-        "second is not null",
-        "top - bottom desc",
-    ),
-    "worse-than-random": Question(
-        "Worse than random",
-        "The chosen explainer scores lower than the random baseline; the widest gap comes first.",
-        "score < chance",
-        "chance - score desc",
-        (("random",),),
-    ),
-}
-
-
-def questions(explainers: Collection[str]) -> dict[str, Question]:
-    """The questions that a store with these explainers can answer."""
-    return {k: q for k, q in QUESTIONS.items() if all(any(e in explainers for e in some) for some in q.needs)}
+CORNERS = 400
+"""Corners of an outline, at most."""
+AMONG = 200
+"""Cases that are named one by one, at most."""
 
 
 @dataclass(frozen=True)
 class Selection:
     """A filter over cases and their order; "" and None are no limit.
 
-    `explainer`, `measure` and `n` say which score is meant: at the best n, the mean over n, or one n. `rank` is the
-    explainer's rank at that one n. `winner` and `loser` ask that the one scores higher than the other.
+    `explainer`, `measure` and `n` say which score is meant: at the best n, the mean over n, or one n; above that of the
+    method `minus`, where one is named. `rank` is the explainer's rank at that one n. `winner` and `loser` ask that the
+    one scores higher than the other. `outline` is drawn over the trait `x` and the score (`vertices`). `among` are
+    cases by name (`split_names`).
     """
 
     explainer: str
@@ -108,6 +45,16 @@ class Selection:
     max_conf: float | None = None
     min_linf: float | None = None
     max_linf: float | None = None
+    min_seen: float | None = None
+    max_seen: float | None = None
+    min_r2: float | None = None
+    max_r2: float | None = None
+    min_spread: float | None = None
+    max_spread: float | None = None
+    minus: str = ""
+    x: str = ""
+    outline: str = ""
+    among: str = ""
     winner: str = ""
     loser: str = ""
     rank: float | None = None
@@ -128,6 +75,10 @@ class Selection:
         new = replace(self, **changes)
         if not (new.winner and new.loser):
             new = replace(new, winner="", loser="")
+        if not (new.x and new.outline):
+            new = replace(new, x="", outline="")
+        if new.minus == new.explainer:
+            new = replace(new, minus="")
         return new if new.n.isdigit() else replace(new, rank=None)
 
     def within(self, ends: tuple[str, str], band: int, low: float, high: float) -> "Selection":
@@ -137,12 +88,46 @@ class Selection:
     def active(self) -> list[tuple[str, ...]]:
         """The limits in force: groups of fields that stand or fall together."""
         groups = [*RANGES.values(), ("question",), ("photo",), ("clean",), ("winner", "loser"), ("rank",)]
+        groups += [("x", "outline"), ("among",)]
         return [group for group in groups if any(getattr(self, name) not in ("", None) for name in group)]
 
     def without(self, group: Collection[str]) -> "Selection":
         """A copy with a group of limits lifted."""
         usual: dict[str, Any] = {f.name: f.default for f in fields(self)}
         return replace(self, **{name: usual[name] for name in group})
+
+    @property
+    def usual_order(self) -> str:
+        """The order where none was chosen: failures, those under a limit, begin with the lowest score."""
+        return "low" if self.high is not None and not self.low else "high"
+
+    @property
+    def by_gap(self) -> bool:
+        """Whether the order is that of disagreement."""
+        return (self.order or (self.question == "disagreement" and "gap")) == "gap"
+
+    def outlined(self, x: str, points: Sequence[tuple[float, float]]) -> "Selection":
+        """A copy limited to an outline over a trait and the score, in the units of both.
+
+        Six digits are kept: less than a pixel, and short enough for a link.
+        """
+        return self.but(x=x, outline=";".join(f"{a:.6g},{b:.6g}" for a, b in points))
+
+    def vertices(self) -> list[tuple[float, float]]:
+        """The corners of the outline: the trait, its logarithm (10) where its axis has one, and the score."""
+        corners = [tuple(map(float, corner.split(","))) for corner in self.outline.split(";")] if self.outline else []
+        log = bool(self.x) and TRAITS[self.x][1]
+        return [(math.log10(max(a, 1e-12)) if log else a, b) for a, b in corners]
+
+
+def join_names(names: Iterable[str]) -> str:
+    """Names of cases as one parameter of a link, whatever they hold."""
+    return ",".join(quote(name, safe="") for name in names)
+
+
+def split_names(text: str, most: int) -> list[str]:
+    """The names in a parameter, each once, at most so many."""
+    return list(dict.fromkeys(unquote(name) for name in text.split(",") if name))[:most]
 
 
 def parse(params: Mapping[str, str], choices: Mapping[str, Collection[str]]) -> tuple[Selection, list[str]]:
@@ -158,6 +143,8 @@ def parse(params: Mapping[str, str], choices: Mapping[str, Collection[str]]) -> 
     allowed: dict[str, Collection[str]] = {
         **choices,
         "winner": choices["explainer"],
+        "minus": choices["explainer"],
+        "x": TRAITS,
         "loser": choices["explainer"],
         "measure": MEASURES,
         "n": SIZES,
@@ -173,13 +160,27 @@ def parse(params: Mapping[str, str], choices: Mapping[str, Collection[str]]) -> 
                 found[name] = value
             else:
                 ignored.append(name)
-        elif (number := _number(value)) is not None:
+        elif name in _TEXTS:
+            if _TEXTS[name](value):
+                found[name] = value
+            else:
+                ignored.append(name)
+        elif (number := _number(value)) is not None and (
+            number >= 0 or (params.get("minus") and name in RANGES["score"])
+        ):
             found[name] = number
         else:
             ignored.append(name)
     asked = Selection(**found)
     kept = asked.but()
     return kept, ignored + [name for name in asked.to_params() if name not in kept.to_params()]
+
+
+_END = r"-?\d{1,9}(\.\d{1,9})?(e-?\d\d)?"
+_TEXTS: dict[str, Callable[[str], object]] = {
+    "outline": re.compile(rf"({_END},{_END})(;{_END},{_END}){{2,{CORNERS - 1}}}", re.ASCII).fullmatch,
+    "among": re.compile(r"[^\s]{1,20000}").fullmatch,
+}
 
 
 def _number(text: str) -> float | None:

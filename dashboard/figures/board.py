@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from compute.scoring.statistics import CLEAR, ORACLE, Estimate
-from compute.scoring.words import bracketed, sure
+from compute.reporting.statistics import CLEAR, ORACLE, Estimate
+from compute.reporting.words import bracketed, sure
 from dashboard.data import boards, queries
 from dashboard.data.boards import Board
 from dashboard.data.selection import Selection

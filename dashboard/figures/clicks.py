@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlencode
 import plotly.graph_objects as go
 import streamlit as st
 
-from compute.scoring.words import counted
+from compute.reporting.words import counted
 from dashboard import urls
 from dashboard.data import boards, queries
 from dashboard.data.boards import Board
@@ -30,6 +30,8 @@ def target(selection: Selection) -> str:
 def chart(draw: Callable[Concatenate[Board, _P], go.Figure], board: Board, *args: _P.args, **kwargs: _P.kwargs) -> None:
     """Draw a figure of a board, and offer it for a paper; a click on a mark with a selection opens Cases with it."""
     figure = boards.shared(draw, board, *args, **kwargs)
+    for axes in (figure.update_xaxes, figure.update_yaxes):
+        axes(fixedrange=True)  # a drag must not push the data out of sight, nor keep a swipe from scrolling
     name = draw.__name__
     event = st.plotly_chart(figure, key=f"chart-{name}", on_select="rerun", selection_mode="points", config=BUTTONS)
     with st.popover("Take this figure", icon=":material/download:", type="tertiary"):

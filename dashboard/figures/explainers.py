@@ -4,7 +4,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from compute.scoring.words import bracketed
+from compute.reporting.words import bracketed
 from dashboard.data import queries
 from dashboard.data.boards import Board
 from dashboard.data.queries import SCORE_EDGES

@@ -7,9 +7,9 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from compute.scoring.report import PAPER, paper_ranks
-from compute.scoring.statistics import Estimate
-from compute.scoring.words import bracketed
+from compute.reporting.report import PAPER, paper_ranks
+from compute.reporting.statistics import Estimate
+from compute.reporting.words import bracketed
 from dashboard.data import boards, queries
 from dashboard.data.boards import Board
 from dashboard.data.selection import Selection

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from compute.store.schema import CHECKED
 from dashboard.data import boards
 from dashboard.data.boards import Board
 from dashboard.data.images import decode
@@ -25,7 +26,9 @@ class CaseFile:
         gain: factor that makes the difference of the pictures visible: all but 1 % of the changed values stay in range.
         entries: by explainer, the entry map, (H, W) uint8; explainers without a readable one are left out.
         scores: explainer, n, pixels, hits, jaccard, hamming, rank_jaccard, rank_hamming (NaN where not ranked).
-        explanations: by explainer, `seconds` and the explainer's own `diagnostics`.
+        explanations: by explainer, `seconds`, the explainer's own `diagnostics`, and what undoing P_n does: `restored`
+            and `undone`, at each n of CHECKED, None where that was not checked.
+        controls: by explainer and kind of control, the mean Jaccard index of that control.
     """
 
     facts: dict[str, Any]
@@ -35,6 +38,11 @@ class CaseFile:
     entries: dict[str, Bytes]
     scores: pd.DataFrame
     explanations: dict[str, dict[str, Any]]
+    controls: dict[str, dict[str, float]]
+
+    def mean(self, explainer: str) -> float:
+        """The explainer's mean Jaccard index over n."""
+        return float(self.scores.loc[self.scores["explainer"] == explainer, "jaccard"].mean())
 
     @property
     def name(self) -> str:
@@ -71,6 +79,7 @@ def load(board: Board, case_id: str) -> CaseFile | str:
             [case_id],
         ),
         _explanations(board, case_id),
+        _controls(board, case_id),
     )
 
 
@@ -81,9 +90,30 @@ def _gain(photo: Any, adversarial: Any) -> float:
 
 
 def _explanations(board: Board, case_id: str) -> dict[str, dict[str, Any]]:
-    rows = board.query("select explainer, seconds, diagnostics from explanations where case_id = ?", [case_id])
-    texts = zip(rows["explainer"].tolist(), rows["seconds"].tolist(), rows["diagnostics"].tolist(), strict=True)
-    return {name: {"seconds": seconds, "diagnostics": _read(text)} for name, seconds, text in texts}
+    rows = board.query(
+        "select explainer, seconds, restored, undone, diagnostics from explanations where case_id = ?", [case_id]
+    )
+    return {
+        str(row["explainer"]): {
+            "seconds": row["seconds"],
+            "restored": _listed(row["restored"]),
+            "undone": _listed(row["undone"]),
+            "diagnostics": _read(row["diagnostics"]),
+        }
+        for row in rows.to_dict("records")
+    }
+
+
+def _listed(values: Any) -> list[Any] | None:
+    """A list column's value; None where it is not a list of one value for each checked n."""
+    return values.tolist() if isinstance(values, np.ndarray) and len(values) == len(CHECKED) else None
+
+
+def _controls(board: Board, case_id: str) -> dict[str, dict[str, float]]:
+    rows = board.query("select explainer, control, jaccard from control_scores where case_id = ?", [case_id])
+    return {
+        str(name): dict(zip(some["control"], some["jaccard"], strict=True)) for name, some in rows.groupby("explainer")
+    }
 
 
 def _read(text: str) -> dict[str, Any]:

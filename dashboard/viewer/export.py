@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from compute.store.png import from_png
 from dashboard.data.boards import Board
-from dashboard.data.matching import everything
+from dashboard.data.matching import by_method, everything, sizes
 from dashboard.data.selection import Selection
 from dashboard.text import code
 from dashboard.viewer.casefile import CaseFile
@@ -76,11 +76,21 @@ def _readme(board: Board, case: CaseFile) -> str:
 
 
 def table(board: Board, selection: Selection) -> pd.DataFrame:
-    """The selected cases in order, one row each; `score` is that of the columns explainer, measure and n."""
+    """The selected cases in order, one row each.
+
+    `score` is that of the columns explainer, measure and n, less that of `minus`; `score_n`, `best_n` and `worst_n` are
+    the n at which it, the best and the worst method's scores were taken (empty for means). A column a method follows.
+    """
     found = everything(board.query, selection)
-    for name in ("n", "measure", "explainer"):
+    ids = found["case_id"].tolist()
+    if selection.n != "mean":
+        whose = {"score_n": [selection.explainer] * len(ids)}
+        whose |= {f"{end}_n": found[f"{end}_method"].fillna("").tolist() for end in ("best", "worst")}
+        found = found.assign(**{name: sizes(board.query, selection, ids, names) for name, names in whose.items()})
+    for name in ("minus", "n", "measure", "explainer"):
         found.insert(1, name, getattr(selection, name))
-    return found.drop(columns="position")
+    scores = by_method(board.query, selection, ids).reindex(found["case_id"]).reset_index(drop=True)
+    return pd.concat([found.drop(columns="position"), scores.add_prefix(f"{selection.measure} ")], axis=1)
 
 
 def table_csv(board: Board, selection: Selection) -> bytes:

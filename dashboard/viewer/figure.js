@@ -81,13 +81,15 @@ function weights(explainer) {
 // All panels and charts of a viewer as one SVG document, dark on white. Texts are the captions as shown at this n.
 function figure(panels, charts, title, legend) {
   const [cell, gap, line] = [240, 16, 15];
-  const columns = Math.max(4, ...[0, 1].map((row) => panels.filter((p) => p.row === row).length));
+  const rows = [0, 1].map((row) => panels.filter((p) => p.row === row));
+  const columns = Math.min(6, Math.max(4, ...rows.map((row) => row.length)));
+  const shown = rows.flatMap((row) => row.flatMap((_, i) => (i % columns ? [] : [row.slice(i, i + columns)])));
   const width = columns * (cell + gap) + gap;
   const lines = Math.max(...panels.map((p) => p.lines().length));
   const high = cell + lines * line + gap + 6;
   const chartWidth = (width - gap * (charts.length + 1)) / charts.length;
   const chartHigh = Math.min(chartWidth, 420) * (200 / 300);
-  const height = 58 + 2 * high + chartHigh + gap;
+  const height = 58 + shown.length * high + chartHigh + gap;
   const root = svg("svg", {
     xmlns: "http://www.w3.org/2000/svg", viewBox: `0 0 ${width} ${height}`, width, height, color: "#1d1d26", "font-family": "sans-serif",
   });
@@ -97,19 +99,19 @@ function figure(panels, charts, title, legend) {
     root.append(svg("rect", { x: along, y: 34, width: 11, height: 11, fill: colour, stroke: "#00000066" }), label(along + 16, 44, text));
     along += 30 + text.length * 6.2;
   }
-  for (const row of [0, 1]) {
-    panels.filter((p) => p.row === row).forEach((panel, i) => {
+  shown.forEach((some, row) => {
+    some.forEach((panel, i) => {
       const [x, y] = [gap + i * (cell + gap), 58 + row * high];
       root.append(svg("image", { x, y, width: cell, height: cell, href: panel.canvas.toDataURL("image/png"), style: "image-rendering:pixelated" }));
       if (panel.colour) root.append(svg("circle", { cx: x + 5, cy: y + cell + 11, r: 5, fill: panel.colour }));
       panel.lines().forEach((text, k) =>
         root.append(label(x + (panel.colour && !k ? 15 : 0), y + cell + (k + 1) * line, text, k ? { "fill-opacity": 0.85, "font-size": 10.5 } : { "font-weight": 600 })));
     });
-  }
+  });
   charts.forEach((chart, i) => {
     const copy = chart.root.cloneNode(true);
     const wide = Math.min(chartWidth, 420);
-    for (const [name, value] of Object.entries({ x: gap + i * (chartWidth + gap), y: 58 + 2 * high, width: wide, height: chartHigh })) copy.setAttribute(name, value);
+    for (const [name, value] of Object.entries({ x: gap + i * (chartWidth + gap), y: 58 + shown.length * high, width: wide, height: chartHigh })) copy.setAttribute(name, value);
     root.append(copy);
   });
   return { text: new XMLSerializer().serializeToString(root), width, height };

@@ -50,10 +50,22 @@ function drawSet(image, shades, region, entry, n) {
   }
 }
 
-function drawRegion(image, shades, region, photo) {
+// The region as it is, the rest dimmed, with an edge of white within and black without.
+function drawRegion(image, shades, region, photo, size) {
   const out = new Uint32Array(image.data.buffer);
   const bright = new Uint32Array(photo.buffer);
-  for (let i = 0; i < out.length; i++) out[i] = region[i] ? bright[i] : shades[0][i];
+  const beside = (i) => [i % size ? i - 1 : i, (i + 1) % size ? i + 1 : i, i >= size ? i - size : i, i + size < out.length ? i + size : i];
+  for (let i = 0; i < out.length; i++) {
+    const edge = beside(i).some((j) => region[j] !== region[i]);
+    out[i] = edge ? (region[i] ? 0xffffffff : 0xff000000) : region[i] ? bright[i] : shades[0][i];
+  }
+}
+
+// The attacked image with an explanation's set at n as in the photo.
+function drawRestored(image, photo, adversarial, entry, n) {
+  const out = new Uint32Array(image.data.buffer);
+  const [before, after] = [new Uint32Array(photo.buffer), new Uint32Array(adversarial.buffer)];
+  for (let i = 0; i < out.length; i++) out[i] = entry && entry[i] > 0 && entry[i] <= n ? before[i] : after[i];
 }
 
 function drawDifference(image, photo, adversarial, gain) {

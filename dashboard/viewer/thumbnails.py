@@ -42,18 +42,18 @@ def thumbnail(
     Args:
         photo: RGB photo.
         segments: Label map.
-        entry: Entry map of the explainer; None draws the region alone.
+        entry: Entry map of the explainer; None, where it has explained nothing, draws the region alone.
         size: Side of all of them, pixels.
         segment: The region's label.
         n: Explanation size 1..20.
 
     Returns:
-        The picture; None where photo or label map cannot be read.
+        The picture; None where photo, label map or entry map cannot be read.
     """
     rgb, labels = decode(photo, "photo", size), decode(segments, "segments", size)
-    if rgb is None or labels is None:
-        return None
     first = decode(entry, "entry", size)
+    if rgb is None or labels is None or (first is None and entry is not None):
+        return None
     chosen = (first > 0) & (first <= n) if first is not None else np.zeros(labels.shape, np.bool_)
     buffer = io.BytesIO()
     picture = draw(rgb, labels == segment, chosen)

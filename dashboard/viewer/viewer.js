@@ -29,7 +29,7 @@ class Viewer {
     this.etag = header.etag;
     const [photo, adversarial] = await Promise.all(["photo", "adversarial"].map((name) => pixels(blobs[name], header.size)));
     if (header.etag !== this.etag) return;
-    Object.assign(this, { header, blobs, photo, adversarial, n: header.n });
+    Object.assign(this, { header, blobs, photo, adversarial, n: header.n ?? header.best, atBest: header.n == null, mode: header.panels });
     this.build();
     this.paint();
   }
@@ -43,9 +43,11 @@ class Viewer {
       this.panel(0, () => header.captions.photo, (image) => image.data.set(photo)),
       this.panel(0, () => header.captions.adversarial, (image) => image.data.set(adversarial)),
       this.panel(0, () => header.captions.difference, (image) => drawDifference(image, photo, adversarial, header.gain)),
-      this.panel(0, () => header.captions.region, (image) => drawRegion(image, shades, blobs.region, photo)),
+      this.panel(0, () => header.captions.region, (image) => drawRegion(image, shades, blobs.region, photo, header.size)),
       ...header.explainers.map((e, i) =>
-        this.panel(1, () => this.caption(e), (image) => drawSet(image, shades, blobs.region, blobs[`entry${i}`], this.n), e)),
+        this.panel(1, () => this.caption(e), (image) => this.mode === "restored"
+          ? drawRestored(image, photo, adversarial, blobs[`entry${i}`], this.n)
+          : drawSet(image, shades, blobs.region, blobs[`entry${i}`], this.n), e)),
     ];
     this.charts = [curves(header, "jaccard"), curves(header, "hamming"), ...header.explainers.filter((e) => e.weights).map(weights)];
     const row = (index) => {
@@ -76,6 +78,9 @@ class Viewer {
     return el("div", { className: "bar" },
       el("label", { className: "size", title: this.header.help }, "Explanation size", this.slider, this.output), legend,
       el("div", { className: "tools" },
+        this.bestTool = tool("Best n", "Back to the n at which the chosen method scores best (B)", () => this.toBest()),
+        this.modeTool = tool("Restored", `Show the attacked image with each explanation as in the photo (S); what the network says of that is known at n = ${this.header.checked.join(", ")}`, () => this.turn())),
+      el("div", { className: "tools" },
         tool("−", "Zoom out", () => this.scale(1 / 1.5)), tool("+", "Zoom in", () => this.scale(1.5)), tool("1:1", "Whole image", () => this.scale(0))),
       el("div", { className: "tools" },
         tool("PNG", "Download this figure as PNG", () => savePng(drawn(), file("png"))),
@@ -83,14 +88,14 @@ class Viewer {
   }
 
   help() {
-    const keys = [["←", "→", "explanation size"], ["K", "J", "previous and next case"], ["+", "−", "0", "zoom"]];
+    const keys = [["←", "→", "explanation size"], ["B", "best n"], ["S", "restored images"], ["P", "pin"], ["K", "J", "previous and next case"], ["+", "−", "0", "zoom"]];
     const parts = keys.flatMap((group) => [...group.slice(0, -1).flatMap((k) => [el("kbd", { textContent: k }), " "]), `${group.at(-1)} · `]);
     return el("p", { className: "keys" }, "Keys: ", ...parts, "double-click to zoom in, drag to move; all images keep in step");
   }
 
   panel(row, lines, draw, explainer) {
     const { size } = this.header;
-    const canvas = el("canvas", { width: size, height: size });
+    const canvas = el("canvas", { width: size, height: size, role: "img", ariaLabel: lines()[0] });
     const frame = el("div", { className: "frame" }, canvas);
     const caption = el("figcaption");
     const context = canvas.getContext("2d");
@@ -114,11 +119,19 @@ class Viewer {
   caption(e) {
     const i = this.n - 1;
     if (!e.jaccard) return [e.label, "not explained: see Run"];
+    const unreadable = e.readable ? [] : ["its picture cannot be read: see Run"];
+    const place = this.header.checked.indexOf(this.n);
+    const undoing = !e.restored ? []
+      : place < 0 ? []
+      : [`restored: target ${(100 * e.restored[place]).toFixed(1)} %, ${e.undone[place] ? "attack undone" : "not undone"}`];
     return [
       e.label,
+      ...unreadable,
       `Jaccard ${e.jaccard[i].toFixed(3)}${ranked(e.rank_jaccard?.[i])}`,
       `Hamming ${e.hamming[i].toFixed(3)}${ranked(e.rank_hamming?.[i])}`,
       `${e.pixels[i].toLocaleString("en")} pixels, best n = ${e.best_n}`,
+      ...undoing,
+      ...e.controls,
     ];
   }
 
@@ -175,7 +188,22 @@ class Viewer {
     for (const [name, value] of Object.entries(zoom)) this.root.style.setProperty(`--${name}`, value);
   }
 
+  toBest() {
+    this.go(this.header.best);
+    this.atBest = true;
+    this.bestTool.setAttribute("aria-pressed", true);
+    clearTimeout(this.timer);
+    this.report(0);
+  }
+
+  turn() {
+    this.mode = this.mode === "sets" ? "restored" : "sets";
+    this.paint();
+    this.reportPanels(this.mode);
+  }
+
   go(n) {
+    this.atBest = false;
     const next = Math.min(SIZES, Math.max(1, n));
     if (next === this.n) return;
     this.n = next;
@@ -188,6 +216,8 @@ class Viewer {
   paint() {
     this.frame = null;
     this.output.textContent = `n = ${this.n}`;
+    this.bestTool.setAttribute("aria-pressed", this.atBest);
+    this.modeTool.setAttribute("aria-pressed", this.mode === "restored");
     for (const panel of this.panels) panel.paint();
     for (const chart of this.charts) chart.at(this.n);
     this.root.dataset.drawn = this.n;
@@ -204,6 +234,8 @@ class Viewer {
       "+": () => this.scale(1.5),
       "-": () => this.scale(1 / 1.5),
       0: () => this.scale(0),
+      b: () => this.toBest(),
+      s: () => this.turn(),
     };
     if (!acts[event.key] || (target === this.slider && event.key.startsWith("Arrow"))) return;
     event.preventDefault();
@@ -217,6 +249,7 @@ export default function ({ data, parentElement, setStateValue }) {
   if (!viewers.has(parentElement)) viewers.set(parentElement, new Viewer(parentElement));
   const viewer = viewers.get(parentElement);
   viewer.report = (n) => setStateValue("n", n);
+  viewer.reportPanels = (panels) => setStateValue("panels", panels);
   viewer.show(data);
   return () => {
     viewer.destroy();

@@ -98,7 +98,8 @@ with right:
         key=f"discarded-{photo}",
         required=True,
     )
-st.query_params["attempt"] = attempt
+if attempt != (asked or ids[0]):
+    st.query_params["attempt"] = attempt  # so that the page as it opens leaves the browser's history alone
 row = rows.set_index("case_id").loc[attempt]
 pictures = boards.cached(attempts.pictures, board, photo, attempt, int(row["segment"]))
 if not pictures:

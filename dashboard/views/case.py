@@ -11,7 +11,7 @@ from dashboard.text import markdown, visible
 from dashboard.viewer import casefile, export
 from dashboard.viewer import component as viewer
 from dashboard.viewer.casefile import CaseFile
-from dashboard.widgets import filters
+from dashboard.widgets import filters, pins
 from dashboard.widgets.columns import score_bar
 
 
@@ -44,6 +44,16 @@ def header(board: Board, selection: Selection, case_id: str, title: str) -> None
                 on_click=step_to,
                 args=(target,),
             )
+        pinned = case_id in pins.pinned(board.name)
+        st.button(
+            "Unpin" if pinned else "Pin",
+            key="pin",
+            icon=":material/keep_off:" if pinned else ":material/keep:",
+            shortcut="P",
+            help=f"Keeps this case on the failure plate, with at most {pins.MOST} others.",
+            on_click=pins.toggle,
+            args=(board.name, case_id),
+        )
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         if place:
             st.markdown(f"**{here:,}** of **{len(ids):,}** cases · {filters.words(board, selection)}", width="content")
@@ -55,14 +65,24 @@ def header(board: Board, selection: Selection, case_id: str, title: str) -> None
             icon=":material/grid_view:",
             query_params=urls.with_store(**selection.to_params()),
         )
+        if held := pins.pinned(board.name):
+            label = f"Plate: {len(held)} pinned"
+            st.page_link("views/plate.py", label=label, icon=":material/keep:", query_params=urls.with_store())
 
 
 @st.fragment
-def pictures(board: Board, case: CaseFile, start: int) -> None:
-    """The viewer; n goes to the URL without running the rest of the page again."""
-    n = viewer.show(viewer.payload(board, case, start))
-    if n is not None and n != start:
-        st.query_params["at"] = str(n)
+def pictures(board: Board, case: CaseFile, n: int | None, best: int, panels: str) -> None:
+    """The viewer; n and panels go to the URL without running the rest of the page again."""
+    viewer.show(viewer.payload(board, case, n, best, panels), moved)
+
+
+def moved(n: int | None, panels: str) -> None:
+    """Put what the viewer shows into the URL, where the best n and the sets are left out."""
+    for name, value, usual in (("at", n, None), ("panels", panels, viewer.PANELS[0])):
+        if value != usual:
+            st.query_params[name] = str(value)
+        elif name in st.query_params:
+            del st.query_params[name]
 
 
 def figures(board: Board, case: CaseFile) -> None:
@@ -83,6 +103,8 @@ def figures(board: Board, case: CaseFile) -> None:
             "Mean Jaccard": mean.loc[rows, "jaccard"].to_numpy(),
             "Mean Hamming": mean.loc[rows, "hamming"].to_numpy(),
             "Mean rank": mean.loc[rows, "rank_jaccard"].to_numpy(),
+            "Own class": [case.controls.get(e, {}).get("class") for e in rows],
+            "Photo": [case.controls.get(e, {}).get("photo") for e in rows],
             "Seconds": [case.explanations.get(e, {}).get("seconds") for e in rows],
         }
     )
@@ -96,6 +118,18 @@ def figures(board: Board, case: CaseFile) -> None:
             "Mean Jaccard": score_bar("Mean Jaccard", theme.MEASURES["jaccard"].help),
             "Mean Hamming": score_bar("Mean Hamming", theme.MEASURES["hamming"].help),
             "Mean rank": st.column_config.NumberColumn(format="%.2f", help=theme.MEAN_RANK_HELP + " By Jaccard index."),
+            "Own class": st.column_config.NumberColumn(
+                "Control: own class",
+                format="%.3f",
+                help="Mean Jaccard index of the explanation of the photo's own class on the attacked image: "
+                "a specific method scores lower here.",
+            ),
+            "Photo": st.column_config.NumberColumn(
+                "Control: unattacked photo",
+                format="%.3f",
+                help="Mean Jaccard index of the explanation of the target on the unattacked photo, where there is "
+                "nothing to find.",
+            ),
             "Seconds": st.column_config.NumberColumn(format="%.2f", help="Wall time of the explanation."),
         },
     )
@@ -127,7 +161,7 @@ def main() -> None:
     header(board, selection, case_id, case.name)
     own = case.scores[case.scores["explainer"] == selection.explainer]
     best = 1 if own.empty else int(own["n"].to_numpy()[own["jaccard"].to_numpy().argmax()])
-    pictures(board, case, urls.integer("at", 1, 20) or best)
+    pictures(board, case, urls.integer("at", 1, 20), best, urls.choice("panels", viewer.PANELS, viewer.PANELS[0]))
     figures(board, case)
 
 

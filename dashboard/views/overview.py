@@ -5,8 +5,8 @@ from functools import partial
 
 import streamlit as st
 
-from compute.scoring.report import PAPER, Report, board_as_csv, board_as_latex, paper_ranks, report
-from compute.scoring.words import counted, few_photos
+from compute.reporting.report import PAPER, Report, board_as_csv, board_as_latex, paper_ranks, report
+from compute.reporting.words import counted, few_photos
 from dashboard import urls
 from dashboard.data import boards, queries
 from dashboard.figures import board as board_figures

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from compute.scoring.words import aim
+from compute.reporting.words import aim
 from dashboard.data import boards, queries
 from dashboard.figures import run as figures_run
 from dashboard.text import markdown, shell, visible

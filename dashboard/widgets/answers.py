@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from compute.scoring.statistics import Difference, Summary
-from compute.scoring.words import signed, sure, too_few
+from compute.reporting.statistics import Difference, Summary
+from compute.reporting.words import signed, sure, too_few
 from dashboard.theme import explainer_name
 
 MOST = 4

@@ -4,8 +4,8 @@ import pandas as pd
 import streamlit as st
 
 from compute.errors import InputError
-from compute.scoring.statistics import CLEAR
-from compute.scoring.words import bracketed, counted
+from compute.reporting.statistics import CLEAR
+from compute.reporting.words import bracketed, counted
 from dashboard import urls
 from dashboard.data import boards, pairs
 from dashboard.data.boards import Board

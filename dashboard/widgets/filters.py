@@ -9,7 +9,8 @@ import streamlit as st
 from dashboard import theme
 from dashboard.data import boards
 from dashboard.data.boards import Board
-from dashboard.data.selection import MEASURES, ORDERS, QUESTIONS, RANGES, SIZES, Selection, parse, questions
+from dashboard.data.questions import NEEDED, ORDERS, QUESTIONS, RANGES, questions
+from dashboard.data.selection import AMONG, MEASURES, SIZES, Selection, parse, split_names
 from dashboard.text import markdown, visible
 from dashboard.widgets.trouble import no_cases
 
@@ -21,20 +22,32 @@ LABELS = {
     "region_share": "Region, % of the image",
     "target_confidence": "Confidence in the target, %",
     "linf": "Attack's strength L∞, 1/255",
+    "visibility": "Visibility of the attack",
+    "r2": "R² of LIME's surrogate",
+    "spread": "Spread over seeds",
 }
 HELP = {
     "score": "The chosen explainer's score, by the measure and size chosen above.",
     "region_share": "Size of the attacked region: |C| / N.",
     "target_confidence": "The network's softmax probability of the target after the attack.",
     "linf": "The largest change of a channel of any pixel, in 256 steps.",
+    "visibility": "How well the texture detector, which sees no network, finds the region (AUROC).",
+    "r2": "How well LIME's linear surrogate fits the network around this image.",
+    "spread": "How far the chosen explainer's mean Jaccard index moves when it draws from other seeds: highest minus "
+    "lowest.",
 }
 _SHORT = {
     "score": ("score", ""),
     "region_share": ("region", " %"),
     "target_confidence": ("confidence", " %"),
     "linf": ("L∞", "/255"),
+    "visibility": ("visibility", ""),
+    "r2": ("LIME's R²", ""),
+    "spread": ("spread over seeds", ""),
 }
-_SCALES = {"score": (1.0, 1.0, 0.01), "region_share": (PERCENT, 100.0, 0.5), "target_confidence": (PERCENT, 100.0, 1.0)}
+_SCALES = {"linf": (1.0, 256.0, 1.0), "region_share": (PERCENT, 100.0, 0.5), "target_confidence": (PERCENT, 100.0, 1.0)}
+_UNIT = (1.0, 1.0, 0.01)
+"""Factor to what the page shows, its top and its steps."""
 _SIZE_LABELS = {"best": "its best n", "mean": "mean over n"}
 
 
@@ -66,7 +79,7 @@ def read(board: Board) -> tuple[Selection, list[str]]:
 
 def write(selection: Selection, **others: str) -> None:
     """Put the selection, and other parameters, into the URL, which keeps the store and the view."""
-    kept = {name: st.query_params[name] for name in ("store", "view") if name in st.query_params}
+    kept = {name: st.query_params[name] for name in ("store", "view", "trait") if name in st.query_params}
     st.query_params.from_dict({**kept, **selection.to_params(), **others})
 
 
@@ -103,7 +116,7 @@ def question_widget(board: Board, selection: Selection) -> None:
 
 def score_widgets(board: Board, selection: Selection) -> None:
     """Which score is meant, and the order."""
-    explainer, measure, size, order = st.columns(4)
+    explainer, minus, measure, size, order = st.columns(5)
     explainer.selectbox(
         "Explainer",
         board.explainers,
@@ -112,6 +125,17 @@ def score_widgets(board: Board, selection: Selection) -> None:
         on_change=_moved,
         args=(board, "explainer"),
         help="Whose set the thumbnails show, and whose score is filtered and sorted.",
+    )
+    others = sorted(set(board.explainers) - {selection.explainer}, key=lambda name: name in board.ranked)
+    minus.selectbox(
+        "Minus",
+        ["", *others],
+        format_func=lambda name: visible(theme.explainer_name(name)) if name else "nothing",
+        key=_show("minus", selection.minus),
+        on_change=_moved,
+        args=(board, "minus"),
+        help="Takes another method's score of the same case away: a baseline's where the size of regions confounds "
+        "(a large region raises every Jaccard index, random's too), or a rival's.",
     )
     measure.selectbox(
         "Measure",
@@ -131,11 +155,12 @@ def score_widgets(board: Board, selection: Selection) -> None:
         args=(board, "n"),
         help=theme.N_HELP,
     )
+    orders = [name for name in ORDERS if NEEDED.get(name, board.explainers[0]) in board.explainers]
     order.selectbox(
         "Order",
-        ["", *ORDERS] if selection.question else list(ORDERS),
+        ["", *orders] if selection.question else orders,
         format_func=lambda name: ORDERS[name][0] if name else "Most telling first",
-        key=_show("order", selection.order or ("" if selection.question else "high")),
+        key=_show("order", selection.order or ("" if selection.question else selection.usual_order)),
         on_change=_moved,
         args=(board, "order"),
     )
@@ -145,7 +170,8 @@ def limit_widgets(board: Board, selection: Selection) -> None:
     """Ranges, photo, class and comparisons."""
     known = choices(board)
     for column in RANGES:
-        _range_widget(board, selection, column)
+        if column != "r2" or "lime" in board.explainers:
+            _range_widget(board, selection, column)
     _choice_widget(board, "photo", "Photo", known["photo"], selection.photo)
     _choice_widget(board, "clean", "Original class", known["clean"], selection.clean)
     names = known["explainer"]
@@ -161,20 +187,21 @@ def limit_widgets(board: Board, selection: Selection) -> None:
 
 
 def _range_widget(board: Board, selection: Selection, column: str) -> None:
-    scale, top, step = _SCALES.get(column, (1.0, 256.0, 1.0))
+    scale, top, step = _SCALES.get(column, _UNIT)
+    bottom = -top if column == "score" and selection.minus else 0.0
     ends = [getattr(selection, name) for name in RANGES[column]]
-    low, high = (None if end is None else min(max(end * scale, 0.0), top) for end in ends)
+    low, high = (None if end is None else min(max(end * scale, bottom), top) for end in ends)
 
     def changed(value: tuple[float, float]) -> dict[str, float | None]:
-        moved = (None if value[0] <= 0 else value[0] / scale, None if value[1] >= top else value[1] / scale)
+        moved = (None if value[0] <= bottom else value[0] / scale, None if value[1] >= top else value[1] / scale)
         return {name: None if end is None else round(end, 6) for name, end in zip(RANGES[column], moved, strict=True)}
 
     st.slider(
         LABELS[column],
-        0.0,
+        bottom,
         top,
         step=step,
-        key=_show(column, (low or 0.0, max(high if high is not None else top, low or 0.0))),
+        key=_show(column, (start := bottom if low is None else low, max(top if high is None else high, start))),
         format="%.2f" if top == 1 else "%g",
         on_change=_moved,
         args=(board, column, changed),
@@ -205,7 +232,8 @@ def _choice_widget(
 def words(board: Board, selection: Selection) -> str:
     """The selection in words, as Markdown."""
     measure = theme.MEASURES[selection.measure].name
-    parts = [f"{theme.explainer_name(selection.explainer)}, {measure} at {size_words(selection)}"]
+    less = f" minus {theme.explainer_name(selection.minus)}" if selection.minus else ""
+    parts = [f"{theme.explainer_name(selection.explainer)}{less}, {measure} at {size_words(selection)}"]
     parts += [group_words(board, selection, group) for group in selection.active()]
     return markdown("; ".join(parts))
 
@@ -220,19 +248,20 @@ def group_words(board: Board, selection: Selection, group: tuple[str, ...]) -> s
     for column, names in RANGES.items():
         if group == names:
             what, unit = _SHORT[column]
-            scale = _SCALES.get(column, (1.0, 0, 0))[0]
+            scale = _SCALES.get(column, _UNIT)[0]
             low, high = (getattr(selection, name) for name in names)
             ends = [
                 f"from {low * scale:g}{unit}" if low is not None else "",
                 f"under {high * scale:g}{unit}" if high is not None else "",
             ]
             return " ".join([what, *filter(None, ends)])
-    if group == ("question",):
-        return QUESTIONS[selection.question].title
-    if group == ("photo",):
-        return f"photo {choices(board)['photo'][selection.photo]}"
-    if group == ("clean",):
-        return f"originally {selection.clean}"
-    if group == ("rank",):
-        return f"rank {selection.rank:g}"
-    return f"{theme.explainer_name(selection.winner)} beats {theme.explainer_name(selection.loser)}"
+    said: dict[str, Callable[[], str]] = {
+        "question": lambda: QUESTIONS[selection.question].title,
+        "photo": lambda: f"photo {choices(board)['photo'][selection.photo]}",
+        "clean": lambda: f"originally {selection.clean}",
+        "x": lambda: "inside the outline drawn",
+        "among": lambda: f"{len(split_names(selection.among, AMONG))} chosen cases",
+        "rank": lambda: f"rank {selection.rank:g}",
+        "winner": lambda: f"{theme.explainer_name(selection.winner)} beats {theme.explainer_name(selection.loser)}",
+    }
+    return said[group[0]]()

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from compute.scoring.statistics import ORACLE
+from compute.reporting.statistics import ORACLE
 from dashboard import urls
 from dashboard.data import boards, queries
 from dashboard.data.boards import Board

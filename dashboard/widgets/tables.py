@@ -3,9 +3,9 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from compute.scoring.report import paper_ranks
-from compute.scoring.statistics import Estimate, Summary
-from compute.scoring.words import bracketed
+from compute.reporting.report import paper_ranks
+from compute.reporting.statistics import Estimate, Summary
+from compute.reporting.words import bracketed
 from dashboard.text import html
 from dashboard.theme import MEAN_RANK_HELP, MEASURES, colours, distinct, explainer_name
 

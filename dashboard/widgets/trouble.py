@@ -1,5 +1,6 @@
 """Pages in words for what cannot be shown; each ends the run of the script."""
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NoReturn
 
@@ -28,6 +29,23 @@ def bad_store(name: str, reason: str) -> NoReturn:
         "(`wolfspider publish FOLDER`), run the sweep again, open it with the wolfspider "
         "that made it, or choose another store."
     )
+    st.stop()
+
+
+def gone(name: str, others: Iterable[str]) -> NoReturn:
+    """A store that was there when this visit began, with the others that are."""
+    st.title("This store is gone")
+    st.error(f"**{markdown(name)}** was deleted or renamed while it was open.", icon=":material/folder_off:")
+    for other in others:
+        st.page_link("views/overview.py", label=f"Open {markdown(other)}", query_params={"store": other})
+    st.stop()
+
+
+def replaced(name: str, go_on: Callable[[], None]) -> NoReturn:
+    """A store that is another one than when this visit began: its numbers may not stand under the same headings."""
+    st.title("This store was replaced")
+    st.warning(f"**{markdown(name)}** has changed since you opened it.", icon=":material/published_with_changes:")
+    st.button("Show the new one", on_click=go_on, type="primary")
     st.stop()
 
 

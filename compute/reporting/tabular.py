@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
-from compute.scoring.statistics import Estimate
+from compute.reporting.statistics import Estimate
 from compute.text import visible
 
 Board = Mapping[str, Mapping[str, Estimate]]

@@ -4,8 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from compute.scoring.intervals import LEAST_PHOTOS
-from compute.scoring.statistics import Difference, Estimate, Summary
+from compute.reporting.intervals import LEAST_PHOTOS
+from compute.reporting.statistics import Difference, Estimate, Summary
 
 _LISTED = 6
 """Differences up to which an answer lists them all."""

@@ -8,7 +8,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 
-from compute.scoring.intervals import Means, Reals, clustered_means, holm
+from compute.reporting.intervals import Means, Reals, clustered_means, holm
 
 MEASURES = ("mean_rank_jaccard", "mean_rank_hamming", "mean_jaccard", "mean_hamming")
 _COLUMNS = {  # measure: (numerator, denominator) of the view photo_sums

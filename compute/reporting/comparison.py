@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import friedmanchisquare, wilcoxon
 
-from compute.scoring.intervals import holm
-from compute.scoring.statistics import CLEAR
-from compute.scoring.words import sure
+from compute.reporting.intervals import holm
+from compute.reporting.statistics import CLEAR
+from compute.reporting.words import sure
 
 Reals = npt.NDArray[np.float64]
 

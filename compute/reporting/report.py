@@ -12,11 +12,19 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from compute.scoring.comparison import Comparison, in_words
-from compute.scoring.comparison import board as compare_methods
-from compute.scoring.statistics import MEASURES, Estimate, Spread, Summary, beyond_counts, spread_over_seeds, summarise
-from compute.scoring.tabular import as_csv, as_latex
-from compute.scoring.words import answer_r1, answer_r2, bracketed, counted, few_photos
+from compute.reporting.comparison import Comparison, in_words
+from compute.reporting.comparison import board as compare_methods
+from compute.reporting.statistics import (
+    MEASURES,
+    Estimate,
+    Spread,
+    Summary,
+    beyond_counts,
+    spread_over_seeds,
+    summarise,
+)
+from compute.reporting.tabular import as_csv, as_latex
+from compute.reporting.words import answer_r1, answer_r2, bracketed, counted, few_photos
 from compute.store.opening import Store
 from compute.text import visible
 

@@ -1,0 +1,1 @@
+"""What a store says: means and intervals, comparisons, words, tables."""

@@ -1,0 +1,50 @@
+"""The figure of Blame."""
+
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from compute.reporting.words import bracketed
+from dashboard.data import blame, boards
+from dashboard.data.boards import Board
+from dashboard.data.selection import Selection, join_names
+from dashboard.figures.clicks import target
+from dashboard.figures.overview import finish, label, line_up, records
+from dashboard.theme import colours
+
+TITLES = {"border": "Border", "edges": "Edges", "rest": "Rest"}
+OPENED = 24
+"""Cases behind a bar that a click opens."""
+
+
+def atlas(board: Board) -> go.Figure:
+    """A panel a place: by how much each method's share of false alarms there exceeds chance; a bar opens its cases."""
+    found = boards.cached(blame.by_case, board)
+    means = blame.shares(found)
+    order = means[means["place"] == "border"].sort_values("mean", ascending=False)["explainer"].tolist()
+    colour = colours(board.explainers)
+    figure = make_subplots(
+        cols=len(TITLES),
+        shared_xaxes="all",
+        shared_yaxes=True,
+        horizontal_spacing=0.03,
+        subplot_titles=list(TITLES.values()),
+    )
+    for column, place in enumerate(TITLES, start=1):
+        rows = means[means["place"] == place]
+        marks = []
+        for name, cases, low, high in records(rows, "explainer", "cases", "low", "high"):
+            worst = join_names(blame.most(found, name, place, cases=OPENED))
+            marks.append((target(Selection(name, among=worst, order="low")), cases, bracketed(low, high, digits=2)))
+        figure.add_bar(
+            x=(100 * rows["mean"]).tolist(), y=[order.index(name) for name in rows["explainer"]], orientation="h",
+            marker={"color": [colour[name] for name in rows["explainer"]], "line": {"width": 0}}, showlegend=False,
+            error_x={"array": (100 * (rows["high"] - rows["mean"])).tolist(), "thickness": 1.2, "width": 3,
+                     "arrayminus": (100 * (rows["mean"] - rows["low"])).tolist()},
+            customdata=marks, row=1, col=column,
+            hovertemplate="%{x:+.1f} points, of 1: %{customdata[2]}<br>%{customdata[1]:,} cases: click to see those "
+            "with the most<extra></extra>",
+        )  # fmt: skip
+    figure.update_xaxes(zeroline=True, nticks=5)
+    figure.update_xaxes(title="Points above chance", col=2)
+    line_up(figure, [label(name) for name in order])
+    return finish(figure, 130 + 26 * len(order), margin={"l": 8, "r": 8, "t": 32, "b": 8})

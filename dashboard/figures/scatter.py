@@ -1,0 +1,61 @@
+"""Every case by one of its traits and a score, with the means of bands."""
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from compute.reporting.words import bracketed
+from dashboard.data import matching
+from dashboard.data.boards import Board
+from dashboard.data.intervals import clustered_means
+from dashboard.data.queries import band_edges, place
+from dashboard.data.questions import TRAITS
+from dashboard.data.selection import Selection
+from dashboard.figures.explainers import score_title
+from dashboard.figures.overview import finish, label, records
+from dashboard.theme import colours, fade
+
+DOTS = 20_000
+"""Cases drawn at most, chosen evenly over the selection's order; bands and outlines are of all."""
+
+
+def scatter(board: Board, selection: Selection, trait: str) -> go.Figure:
+    """A dot a case, which carries the case's id; over them the mean of each band with its interval and n."""
+    title, logarithmic = TRAITS[trait]
+    found = matching.everything(board.query, selection).dropna(subset=[trait, "score"])
+    found = found[found[trait] > 0] if logarithmic else found
+    colour = colours(board.explainers)[selection.explainer]
+    shown = found.iloc[:: max(1, -(-len(found) // DOTS))]
+    figure = go.Figure(
+        go.Scattergl(
+            x=shown[trait].tolist(), y=shown["score"].tolist(), mode="markers", name="A case",
+            marker={"color": fade(colour, 0.55 if len(shown) < 2000 else 0.25), "size": 7 if len(shown) < 2000 else 4},
+            customdata=records(shown, "case_id"),
+            hovertemplate="%{x:.3g}, score %{y:.3f}<br>click to open it<extra></extra>",
+        )
+    )  # fmt: skip
+    if len(found):
+        figure.add_trace(_bands(found, trait))
+    less = f" minus {label(selection.minus)}" if selection.minus else ""
+    figure.update_xaxes(title=title, type="log" if logarithmic else "linear")
+    figure.update_yaxes(title=f"{label(selection.explainer)}{less}: {score_title(selection.measure, selection.n)}")
+    return finish(figure, 560, dragmode="lasso")
+
+
+def _bands(found: pd.DataFrame, trait: str) -> go.Scatter:
+    """The mean score of each band at the median of its trait."""
+    edges = band_edges(found[trait])
+    banded = found.assign(band=place(found[trait], edges))
+    sums = banded.groupby(["photo_id", "band"], as_index=False).agg(total=("score", "sum"), cases=("score", "size"))
+    means = clustered_means(sums, ["band"], (-1, 1)).sort_values("band")
+    middle = means["band"].map(banded.groupby("band")[trait].median())
+    return go.Scatter(
+        x=middle.tolist(), y=means["mean"].tolist(), mode="lines+markers+text", name="Mean of a band, with its n",
+        text=[f"n = {n:,}" for n in means["cases"]], textposition="top center",
+        line={"color": "#8C8C8C", "width": 2.5}, marker={"size": 9, "symbol": "diamond"},
+        error_y={"array": (means["high"] - means["mean"]).tolist(),
+                 "arrayminus": (means["mean"] - means["low"]).tolist(), "thickness": 1.4, "width": 4},
+        customdata=[("", n, bracketed(low, high, digits=3)) for n, low, high in
+                    records(means.replace({np.nan: None}), "cases", "low", "high")],
+        hovertemplate="mean %{y:.3f} %{customdata[2]}<br>%{customdata[1]:,} cases<extra></extra>",
+    )  # fmt: skip

@@ -1,0 +1,88 @@
+"""The failure plate: cases against methods as one vector figure, dark on white; its pictures are lossless PNGs."""
+
+import base64
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from dashboard.data.images import decode
+from dashboard.text import html
+from dashboard.viewer.thumbnails import Bytes, draw, outline
+
+CELL, GAP, LINE, HEAD = 150, 10, 13, 26
+"""Side of a picture, space between two, height of a line, height of the heads of columns: units of the figure."""
+INK = "#1d1d26"
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A picture, (H, W, 3) or None where it cannot be read, and the lines beneath it."""
+
+    picture: Bytes | None
+    lines: Sequence[str]
+
+
+def panel(images: dict[str, bytes | None], size: int, segment: int, n: int | None, lines: Sequence[str]) -> Panel:
+    """What a cell shows, from stored PNGs: the photo, with "segments" the region too, with "entry" a set at n."""
+    photo = decode(images["photo"], "photo", size)
+    if photo is None or "segments" not in images:
+        return Panel(photo, lines)
+    labels = decode(images["segments"], "segments", size)
+    entry = decode(images["entry"], "entry", size) if "entry" in images else np.zeros((size, size), np.uint8)
+    if labels is None or entry is None:
+        return Panel(None, lines)
+    region = labels == segment
+    picture = draw(photo, region, (entry > 0) & (entry <= (n or 0)))
+    if "entry" not in images:
+        inner = region & ~outline(region)
+        picture[inner] = photo[inner]
+    return Panel(picture, lines)
+
+
+def as_svg(title: str, heads: Sequence[str], rows: Sequence[Sequence[Panel]]) -> str:
+    """The figure: a row a case, a column a head. Texts are set as they are, whatever they hold."""
+    lines = max((len(p.lines) for row in rows for p in row), default=0)
+    high = CELL + lines * LINE + GAP
+    width = len(heads) * (CELL + GAP) + GAP
+    height = HEAD + 2 * GAP + len(rows) * high + HEAD
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
+        f'font-family="Helvetica, Arial, sans-serif" font-size="10" fill="{INK}">',
+        f"<title>{html(title)}</title>",
+        f'<rect width="{width}" height="{height}" fill="#ffffff"/>',
+    ]
+    for column, head in enumerate(heads):
+        parts.append(_text(GAP + column * (CELL + GAP), HEAD, head, 'font-weight="600" font-size="11.5"'))
+    for place, row in enumerate(rows):
+        y = HEAD + GAP + place * high
+        for column, one in enumerate(row):
+            x = GAP + column * (CELL + GAP)
+            parts.append(_image(x, y, one.picture))
+            parts += [
+                _text(x, y + CELL + (i + 1) * LINE, line, "" if i else 'font-weight="600"')
+                for i, line in enumerate(one.lines)
+            ]
+    parts.append(_text(GAP, height - GAP, title, 'fill-opacity="0.75" font-size="9"'))
+    return "".join([*parts, "</svg>"])
+
+
+def _text(x: int, y: int, text: str, more: str) -> str:
+    """One line that keeps within its column."""
+    widest = CELL // 5
+    shown = text if len(text) <= widest or "9" in more[-4:] else f"{text[: widest - 1]}…"
+    return f'<text x="{x}" y="{y}" {more}>{html(shown)}</text>'
+
+
+def _image(x: int, y: int, picture: Bytes | None) -> str:
+    if picture is None:
+        return (
+            f'<rect x="{x}" y="{y}" width="{CELL}" height="{CELL}" fill="#eeeeee"/>'
+            f'<text x="{x + 8}" y="{y + CELL // 2}">unreadable</text>'
+        )
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "PNG")
+    data = base64.b64encode(buffer.getvalue()).decode()
+    return f'<image x="{x}" y="{y}" width="{CELL}" height="{CELL}" href="data:image/png;base64,{data}"/>'

@@ -1,0 +1,30 @@
+"""Blame: where the false alarms of every method fall."""
+
+import streamlit as st
+
+from dashboard.data import blame, boards
+from dashboard.figures import blame as figures
+from dashboard.figures import clicks
+from dashboard.widgets import filters
+
+board = boards.current()
+filters.read(board)  # a page in words where the store has no case
+st.title("Where do false alarms go?", anchor=False)
+with st.spinner("Looking at the explanations …"):
+    found = boards.cached(blame.by_case, board)
+if found.empty:
+    st.info("No explanation of this store has a false alarm that can be read.", icon=":material/info:")
+    st.stop()
+cases = found["case_id"].nunique()
+st.markdown(
+    f"Every method's explanation at the n whose size is closest to the attacked region's, in **{cases:,}** cases "
+    "spread evenly over the store. Of its pixels outside the region, the shares that fall near the region's border, "
+    "on edges of the photo, and elsewhere, each minus what random pixels give. Zero is chance."
+)
+clicks.chart(figures.atlas, board)
+st.caption(
+    f"A click on a bar opens the {figures.OPENED} cases with the most. Whiskers: 95 % over photos. Border: a band of "
+    f"{blame.BORDER:.0%} of the image's side around the region. Edges: the steepest {1 - blame.EDGES:.0%} of the "
+    "photo's pixels by Sobel's gradient, that band left out. Where the photo's own explanation points cannot be told: "
+    "stores do not hold that map."
+)

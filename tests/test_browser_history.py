@@ -1,0 +1,188 @@
+"""Back, Forward, links, the menu, the plate and the lasso in a real browser; skipped where there is none."""
+
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from make_store import make_store
+from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
+from served import CHROMIUM, FLAGS, needs_chromium, served
+
+from dashboard.data import boards, matching
+from dashboard.data.selection import Selection
+
+pytestmark = [pytest.mark.browser, needs_chromium]
+
+
+@pytest.fixture(scope="module")
+def board(tmp_path_factory: pytest.TempPathFactory) -> boards.Board:
+    return boards.open_board("made", make_store(tmp_path_factory.mktemp("stores") / "made", cases=60, size=48))
+
+
+@pytest.fixture(scope="module")
+def address(board: boards.Board) -> Iterator[str]:
+    with served(board.store.path) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def context() -> Iterator[BrowserContext]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser.new_context(viewport={"width": 1280, "height": 900})
+        browser.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Iterator[Page]:
+    page = context.new_page()
+    page.set_default_timeout(20000)
+    yield page
+    page.close()
+
+
+def entries(page: Page) -> int:
+    return int(page.evaluate("history.length"))
+
+
+def scrolled(page: Page) -> int:
+    return int(page.evaluate("document.querySelector('[data-testid=stMain]').scrollTop"))
+
+
+def settled(page: Page) -> None:
+    page.wait_for_timeout(300)  # for a run of the script to begin
+    page.locator("[data-test-script-state=notRunning]").wait_for()
+
+
+def drawn(page: Page, n: int) -> None:
+    expect(page.locator(f".viewer[data-drawn='{n}']")).to_be_visible()
+
+
+def test_back_and_forward(address: str, board: boards.Board, page: Page) -> None:
+    page.goto(f"{address}/cases?explainer=lime")
+    page.get_by_text("Largest disagreement").click()
+    page.wait_for_url(re.compile("question=disagreement"))
+    settled(page)
+    card = page.locator("[class*=st-key-card_] a").nth(12)
+    card.scroll_into_view_if_needed()
+    there = scrolled(page)
+    assert there > 100
+    card.click()
+    page.locator(".viewer[data-drawn]").wait_for()
+    settled(page)
+    before = entries(page)
+    start = int(page.locator(".viewer").get_attribute("data-drawn") or 0)
+    step = 1 if start < 20 else -1
+    page.locator("body").press("ArrowRight" if step > 0 else "ArrowLeft")
+    page.wait_for_url(re.compile(f"[?&]at={start + step}"))
+    assert entries(page) == before  # n is no entry of its own
+    case = page.url
+    page.locator("body").press("j")
+    page.wait_for_function("address => location.href !== address", arg=case)
+    settled(page)
+    assert entries(page) == before + 1
+    page.go_back()
+    drawn(page, start + step)
+    assert page.url == case
+    page.locator("body").press("b")  # the best n, which the address leaves out
+    page.wait_for_function("() => !location.search.includes('at=')")
+    page.go_back()
+    page.wait_for_url(re.compile("/cases.*question=disagreement"))
+    page.wait_for_function(f"Math.abs(document.querySelector('[data-testid=stMain]').scrollTop - {there}) < 2")
+    page.go_forward()
+    page.locator(".viewer[data-drawn]").wait_for()
+    expect(page).to_have_title(re.compile(r"^Case · made · wolfspider"))
+
+
+def test_the_menu_keeps_filters_and_the_last_case(address: str, page: Page) -> None:
+    page.goto(f"{address}/cases?explainer=lime&min_share=0.05&view=table")
+    settled(page)
+    menu = {name: page.get_by_role("link", name=name, exact=True) for name in ("Overview", "Cases", "Case")}
+    menu["Overview"].click()
+    expect(page).to_have_title(re.compile("^Overview · made"))
+    settled(page)
+    before = entries(page)
+    menu["Cases"].click()
+    page.wait_for_url(re.compile("/cases.*min_share=0.05"))
+    settled(page)
+    assert "view=table" in page.url and entries(page) == before + 1
+    menu["Case"].click()
+    page.wait_for_url(re.compile("/case.*min_share=0.05"))
+
+
+def test_pages_of_the_gallery_start_at_the_top(address: str, page: Page) -> None:
+    page.goto(f"{address}/cases?explainer=lime")
+    below = page.locator(".st-key-paging_below")
+    below.wait_for()
+    settled(page)
+    below.get_by_role("button", name="Next page", exact=True).click()
+    page.wait_for_url(re.compile("[?&]page=2"))
+    settled(page)
+    assert scrolled(page) == 0
+    page.locator(".st-key-paging_above input").fill("1")
+    page.locator(".st-key-paging_above input").press("Enter")
+    page.wait_for_url(re.compile("[?&]page=1"))
+
+
+def test_a_plate_is_pinned_linked_and_exported(address: str, page: Page, context: BrowserContext) -> None:
+    page.goto(f"{address}/case?explainer=lime")
+    for _ in range(3):
+        page.locator(".viewer[data-drawn]").wait_for()
+        settled(page)
+        page.locator("body").press("p")
+        page.get_by_role("button", name="Unpin").wait_for()
+        page.locator("body").press("j")
+        page.get_by_role("button", name="Pin", exact=False).first.wait_for()
+        settled(page)
+    page.get_by_role("link", name="Plate: 3 pinned").click()
+    page.wait_for_url(re.compile("/plate.*pins="))
+    other = context.new_page()  # a visit of its own
+    other.goto(page.url)
+    expect(other.get_by_text("3 of at most 12 cases")).to_be_visible()
+    with other.expect_download() as download:
+        other.get_by_role("button", name="SVG").click()
+    root = ET.fromstring(Path(download.value.path()).read_text())
+    assert len(root.findall("{*}image")) == 3 * 6
+    other.close()
+
+
+def test_a_lasso_opens_exactly_its_cases(address: str, board: boards.Board, page: Page) -> None:
+    page.goto(f"{address}/cases?explainer=lime&view=scatter&minus=random")
+    plot = page.locator(".js-plotly-plot .nsewdrag").first
+    plot.wait_for()
+    settled(page)
+    plot.scroll_into_view_if_needed()
+    box = plot.bounding_box()
+    assert box is not None
+    corners = [(0.3, 0.05), (0.95, 0.05), (0.95, 0.95), (0.3, 0.95), (0.3, 0.06)]
+    places = [(box["x"] + a * box["width"], box["y"] + b * box["height"]) for a, b in corners]
+    page.mouse.move(*places[0])
+    page.mouse.down()
+    for place in places[1:]:
+        page.mouse.move(*place, steps=8)
+    page.mouse.up()
+    page.wait_for_url(re.compile("outline="))
+    settled(page)
+    outline = page.evaluate("new URLSearchParams(location.search).get('outline')")
+    selection = Selection("lime", minus="random", x="region_share", outline=outline)
+    total = matching.count(board.query, selection)
+    assert 0 < total < matching.count(board.query, Selection("lime"))
+    expect(page.get_by_text(f"{total} cases", exact=True)).to_be_visible()
+
+
+def test_charts_stay_where_they_are(address: str, page: Page) -> None:
+    page.goto(f"{address}/explainers")
+    plot = page.locator(".js-plotly-plot .nsewdrag").first
+    plot.wait_for()
+    settled(page)
+    ranges = "document.querySelector('.js-plotly-plot')._fullLayout.xaxis.range.join()"
+    before = page.evaluate(ranges)
+    box = plot.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 200, box["y"] + 40)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 60, box["y"] + 45, steps=6)
+    page.mouse.up()
+    assert page.evaluate(ranges) == before
