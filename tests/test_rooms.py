@@ -62,3 +62,10 @@ def test_rooms_are_small() -> None:
     sizes = {p: len(list(p.glob("*.py"))) for p in ROOT.glob("[cd]*/*/") if (p / "__init__.py").exists()}
     assert sizes
     assert {p.name: n - 1 for p, n in sizes.items() if n - 1 > LARGEST} == {}
+
+
+@pytest.mark.parametrize("path", [ROOT / "dashboard/app.py", *sorted((ROOT / "dashboard/views").glob("*.py"))], ids=str)
+def test_no_page_shows_a_stray_text(path: Path) -> None:
+    """Streamlit draws every expression that stands alone, so a constant's docstring would be on the page."""
+    _, *rest = ast.parse(path.read_text()).body
+    assert [node for node in rest if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)] == []

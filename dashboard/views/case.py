@@ -12,7 +12,7 @@ from dashboard.viewer import casefile, export
 from dashboard.viewer import component as viewer
 from dashboard.viewer.casefile import CaseFile
 from dashboard.widgets import filters, pins
-from dashboard.widgets.columns import score_bar
+from dashboard.widgets.tables import score_bar
 
 
 @st.cache_resource(show_spinner=False, max_entries=32, hash_funcs=boards.KEYS)

@@ -16,7 +16,7 @@ from dashboard.text import markdown, visible
 from dashboard.theme import BUTTONS
 from dashboard.viewer import export
 from dashboard.widgets import filters, gallery, pins
-from dashboard.widgets.columns import percentage, score_bar, signed_score
+from dashboard.widgets.tables import percentage, score_bar, signed_score
 
 VIEWS = {"gallery": ":material/grid_view:", "table": ":material/table_rows:", "scatter": ":material/scatter_plot:"}
 TABLE = 1000  # rows that the table shows at most; the downloads hold all

@@ -1,7 +1,10 @@
-"""Small tables in a paper's form, as HTML; every text is escaped here."""
+"""Small tables in a paper's form, as HTML, where every text is escaped; columns that look the same on every page."""
 
 import math
 from collections.abc import Mapping, Sequence
+
+import streamlit as st
+from streamlit.elements.lib.column_types import ColumnConfig
 
 from compute.reporting.report import paper_ranks
 from compute.reporting.statistics import Estimate, Summary
@@ -84,3 +87,18 @@ def _estimate(estimate: Estimate | None, digits: int, best: float | None) -> str
     interval = bracketed(estimate.low, estimate.high, digits=digits)
     below = f"<br><small>{interval}</small>" if interval else ""
     return f"<td><span{kind}>{estimate.mean:z.{digits}f}</span>{below}</td>"
+
+
+def score_bar(label: str, words: str) -> ColumnConfig:
+    """A score 0..1 as a small bar with its number."""
+    return st.column_config.ProgressColumn(label, help=words, format="%.3f", min_value=0.0, max_value=1.0)
+
+
+def signed_score(label: str, words: str) -> ColumnConfig:
+    """A difference of scores, -1..1."""
+    return st.column_config.NumberColumn(label, help=words, format="%+.3f")
+
+
+def percentage(label: str, words: str) -> ColumnConfig:
+    """A number of percent."""
+    return st.column_config.NumberColumn(label, help=words, format="%.1f %%")
