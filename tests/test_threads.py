@@ -52,6 +52,8 @@ def test_a_store_is_the_same_with_any_number_of_threads(threads: None, lite0: Cl
             regions=2,
             target="tiger cat",
             iterations=3,
+            step=4,
+            confidence=0.0,
             lime_samples=12,
             engine="eager",
             device="cpu",
