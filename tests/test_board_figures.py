@@ -78,7 +78,7 @@ def test_the_paper_s_three_rank_among_themselves(board: boards.Board) -> None:
 
 @pytest.mark.parametrize("page", ["overview", "explainers"])
 @pytest.mark.parametrize(
-    "query", [{}, {"methods": "paper"}, {"by": "restored", "drawn": "lime,x"}, {"methods": "none", "by": "1; drop"}]
+    "query", [{}, {"only": "paper"}, {"board": "restored", "drawn": "lime,x"}, {"only": "none", "board": "1; drop"}]
 )
 def test_pages_open(board: boards.Board, page: str, query: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(STORES_VARIABLE, str(board.store.path))

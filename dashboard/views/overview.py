@@ -69,7 +69,7 @@ if many and summary.paper:
         format_func=SHOWN.__getitem__,
         required=True,
         help="The paper's three explainers among themselves, whoever else takes part: Table 1.",
-        **urls.bound("methods", list(SHOWN), "all"),
+        **urls.bound("only", list(SHOWN), "all"),
     )
 table1 = of_the_paper(summary) if shown == "paper" else summary
 
@@ -80,7 +80,7 @@ with left:
             "Methods, best first, by",
             list(BOARD),
             format_func=lambda name: BOARD[name].name,
-            **urls.bound("by", list(BOARD), "mean_jaccard"),
+            **urls.bound("board", list(BOARD), "mean_jaccard"),
         )
         clicks.chart(board_figures.forest, board, measure)
         st.caption(

@@ -7,7 +7,7 @@ import streamlit as st
 _KIN = {"explainers": "overview", "case": "cases"}
 """Pages that share what they are asked with another."""
 _OWN = {
-    "overview": {"axis"},
+    "overview": {"axis", "board", "only"},
     "explainers": {"measure", "n", "by", "first"},
     "cases": {"view", "page", "trait"},
     "case": {"case", "at", "panels"},
