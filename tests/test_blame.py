@@ -48,6 +48,8 @@ def test_the_size_is_that_closest_to_the_region() -> None:
 
 def test_a_store_s_random_pixels_are_at_chance(tmp_path_factory: pytest.TempPathFactory) -> None:
     board = boards.open_board("made", make_store(tmp_path_factory.mktemp("s") / "made", cases=60, size=64))
+    parts = blame.parts(board)
+    assert max(map(len, parts)) <= blame.TOGETHER and len({c for part in parts for c in part}) == sum(map(len, parts))
     found = blame.by_case(board)
     means = blame.shares(found)
     assert means[means["explainer"] == "random"]["mean"].abs().max() < 0.02

@@ -157,6 +157,11 @@ def test_a_lasso_opens_exactly_its_cases(address: str, board: boards.Board, page
     box = plot.bounding_box()
     assert box is not None
     corners = [(0.3, 0.05), (0.95, 0.05), (0.95, 0.95), (0.3, 0.95), (0.3, 0.06)]
+    page.locator(".js-plotly-plot").first.evaluate(
+        """(plot) => plot.on("plotly_selected", ({ points }) => {
+          window.inside = points.filter((point) => point.curveNumber === 0).map((point) => point.customdata[0]);
+        })"""
+    )
     places = [(box["x"] + a * box["width"], box["y"] + b * box["height"]) for a, b in corners]
     page.mouse.move(*places[0])
     page.mouse.down()
@@ -167,9 +172,10 @@ def test_a_lasso_opens_exactly_its_cases(address: str, board: boards.Board, page
     settled(page)
     outline = page.evaluate("new URLSearchParams(location.search).get('outline')")
     selection = Selection("lime", minus="random", x="region_share", outline=outline)
-    total = matching.count(board.query, selection)
-    assert 0 < total < matching.count(board.query, Selection("lime"))
-    expect(page.get_by_text(f"{total} cases", exact=True)).to_be_visible()
+    opened = matching.case_ids(board.query, selection).tolist()
+    assert sorted(opened) == sorted(page.evaluate("window.inside"))
+    assert 0 < len(opened) < matching.count(board.query, Selection("lime"))
+    expect(page.get_by_text(f"{len(opened)} cases", exact=True)).to_be_visible()
 
 
 def test_charts_stay_where_they_are(address: str, page: Page) -> None:
@@ -186,3 +192,23 @@ def test_charts_stay_where_they_are(address: str, page: Page) -> None:
     page.mouse.move(box["x"] + 60, box["y"] + 45, steps=6)
     page.mouse.up()
     assert page.evaluate(ranges) == before
+
+
+def test_a_phone_shows_pairs_side_by_side_and_scrolls_by_swipes(address: str, page: Page) -> None:
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.goto(f"{address}/cases?question=disagreement")
+    card = page.locator(".st-key-card_1")
+    card.locator("img").nth(1).wait_for()
+    tops = {image.bounding_box()["y"] for image in card.locator("img").all()}  # type: ignore[index]
+    assert len(tops) == 1
+    page.goto(f"{address}/cases?view=scatter")
+    page.locator(".js-plotly-plot").first.wait_for()
+    settled(page)
+    assert page.locator("[data-testid=stMain]").evaluate("e => e.scrollWidth <= e.clientWidth")
+    page.goto(f"{address}/case")
+    frame = page.locator(".viewer[data-drawn] .frame").first
+    frame.wait_for()
+    touch = "e => getComputedStyle(e).touchAction"
+    assert frame.evaluate(touch) == "pan-y"
+    frame.dblclick()
+    assert frame.evaluate(touch) == "none"  # a part of an image is moved instead

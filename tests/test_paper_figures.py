@@ -13,7 +13,8 @@ from make_store import make_store
 from PIL import Image
 
 from dashboard.data import boards
-from dashboard.figures import attacks, clicks, explainers, overview, paper
+from dashboard.data.selection import Selection
+from dashboard.figures import attacks, blame, clicks, explainers, overview, paper, scatter
 from dashboard.figures import board as of_the_board
 
 NAMES = ("saliency", "guided_backprop", "lime", "random")
@@ -32,6 +33,8 @@ CHARTS: list[tuple[Callable[..., go.Figure], tuple[Any, ...]]] = [
     (attacks.by_size, ()),
     (attacks.by_rank, ()),
     (attacks.spreads, ()),
+    (blame.atlas, ()),
+    (scatter.scatter, (Selection("lime", minus="random"), "region_share")),
 ]
 
 

@@ -105,9 +105,13 @@ def test_a_figure_shows_texts_as_they_are_and_says_what_is_unreadable() -> None:
 
 
 def test_sizes_are_matched_to_the_region() -> None:
-    scores = pd.DataFrame({"explainer": "b", "n": [1, 2, 3], "pixels": [10, 25, 60]})
-    assert plate.matched(scores, ["a", "b"], 30) == 2
-    assert plate.matched(scores, ["a"], 30) == 1
+    sizes = {"a": [10, 25, 60], "b": [5, 8, 8]}  # b: by superpixels of its own, fewer than asked for
+    scores = pd.concat(
+        [pd.DataFrame({"explainer": e, "n": [1, 2, 3], "pixels": pixels}) for e, pixels in sizes.items()]
+    )
+    found = plate.matched(scores, 30).set_index("explainer")["n"]
+    assert found.to_dict() == {"a": 2, "b": 2}
+    assert plate.matched(scores.iloc[:0], 30).empty
 
 
 def test_names_of_cases_survive_a_link() -> None:

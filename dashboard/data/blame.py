@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.ndimage import binary_dilation, sobel
 
+from dashboard.data import boards
 from dashboard.data.boards import Board
 from dashboard.data.images import decode
 from dashboard.data.intervals import clustered_means
@@ -54,25 +55,37 @@ def excess(where: npt.NDArray[np.intp], chosen: Mask) -> list[float] | None:
     return list(alarms / alarms.sum() - np.bincount(where[outside], minlength=len(PLACES)) / outside.sum())
 
 
+def parts(board: Board) -> list[tuple[str, ...]]:
+    """SAMPLE cases spread evenly over the store's, TOGETHER at a time."""
+    cases = board.query("select case_id from cases order by case_id")["case_id"]
+    some = cases.iloc[np.unique(np.linspace(0, len(cases) - 1, min(SAMPLE, len(cases))).round().astype(int))].tolist()
+    return [tuple(some[first : first + TOGETHER]) for first in range(0, len(some), TOGETHER)]
+
+
 def by_case(board: Board) -> pd.DataFrame:
-    """case_id, photo_id, explainer, place and `excess`, of SAMPLE cases spread evenly over the store's."""
-    cases = board.query("select case_id, photo_id, segment from cases order by case_id")
-    some = cases.iloc[np.unique(np.linspace(0, len(cases) - 1, min(SAMPLE, len(cases))).round().astype(int))]
+    """`of_cases` of all parts, each computed once a store."""
+    return pd.concat([boards.cached(of_cases, board, part) for part in parts(board)], ignore_index=True)
+
+
+def of_cases(board: Board, case_ids: tuple[str, ...]) -> pd.DataFrame:
+    """case_id, photo_id, explainer, place and `excess`."""
+    cases = board.query(
+        "select case_id, photo_id, segment from cases where case_id in (select unnest($ids)) order by case_id",
+        {"ids": list(case_ids)},
+    )
+    stored = board.images(*cases["case_id"], *cases["photo_id"].unique())
     rows = []
-    for first in range(0, len(some), TOGETHER):
-        part = some.iloc[first : first + TOGETHER]
-        stored = board.images(*part["case_id"], *part["photo_id"].unique())
-        for case_id, photo_id, segment in part.itertuples(index=False):
-            photo = decode(stored.get((photo_id, "photo")), "photo", board.size)
-            labels = decode(stored.get((photo_id, "segments")), "segments", board.size)
-            if photo is None or labels is None:
-                continue
-            region = labels == segment
-            where = places(photo, region)
-            for name in board.explainers:
-                entry = decode(stored.get((case_id, f"entry:{name}")), "entry", board.size)
-                found = None if entry is None else excess(where, at_region(entry, int(region.sum())))
-                rows += [(case_id, photo_id, name, *pair) for pair in zip(PLACES, found or (), strict=False)]
+    for case_id, photo_id, segment in cases.itertuples(index=False):
+        photo = decode(stored.get((photo_id, "photo")), "photo", board.size)
+        labels = decode(stored.get((photo_id, "segments")), "segments", board.size)
+        if photo is None or labels is None:
+            continue
+        region = labels == segment
+        where = places(photo, region)
+        for name in board.explainers:
+            entry = decode(stored.get((case_id, f"entry:{name}")), "entry", board.size)
+            found = None if entry is None else excess(where, at_region(entry, int(region.sum())))
+            rows += [(case_id, photo_id, name, *pair) for pair in zip(PLACES, found or (), strict=False)]
     return pd.DataFrame(rows, columns=["case_id", "photo_id", "explainer", "place", "excess"])
 
 

@@ -45,11 +45,8 @@ AT_N = {
 }
 """A score at one n, by measure."""
 
-INSIDE = """(
-  select count(*) % 2 from (
-    select unnest($x1) as x1, unnest($y1) as y1, unnest($x2) as x2, unnest($y2) as y2
-  ) where (y1 > score) <> (y2 > score) and {x} < (x2 - x1) * (score - y1) / (y2 - y1) + x1
-) = 1"""
+INSIDE = """len(list_filter($edges, lambda e: (e.y1 > score) <> (e.y2 > score)
+  and {x} < (e.x2 - e.x1) * (score - e.y1) / (e.y2 - e.y1) + e.x1)) % 2 = 1"""
 """Whether a case lies within an outline: its edges to the right are odd in number."""
 
 
@@ -105,8 +102,8 @@ def _by_name(selection: Selection, params: dict[str, Any]) -> list[str]:
     if selection.outline:
         where.append(INSIDE.format(x=f"log10({selection.x})" if TRAITS[selection.x][1] else selection.x))
         corners = selection.vertices()
-        for (one, two), ends in zip((("x1", "x2"), ("y1", "y2")), zip(*corners, strict=True), strict=True):
-            params |= {one: list(ends), two: [*ends[1:], ends[0]]}
+        sides = zip(corners, [*corners[1:], corners[0]], strict=True)
+        params["edges"] = [dict(zip(("x1", "y1", "x2", "y2"), (*one, *two), strict=True)) for one, two in sides]
     if selection.among:
         where.append("case_id in (select unnest($among))")
         params["among"] = split_names(selection.among, AMONG)

@@ -29,19 +29,30 @@ def target(selection: Selection) -> str:
 
 def chart(draw: Callable[Concatenate[Board, _P], go.Figure], board: Board, *args: _P.args, **kwargs: _P.kwargs) -> None:
     """Draw a figure of a board, and offer it for a paper; a click on a mark with a selection opens Cases with it."""
-    figure = boards.shared(draw, board, *args, **kwargs)
-    for axes in (figure.update_xaxes, figure.update_yaxes):
-        axes(fixedrange=True)  # a drag must not push the data out of sight, nor keep a swipe from scrolling
+    figure = boards.shared(_still, board, draw, *args, **kwargs)
     name = draw.__name__
     event = st.plotly_chart(figure, key=f"chart-{name}", on_select="rerun", selection_mode="points", config=BUTTONS)
-    with st.popover("Take this figure", icon=":material/download:", type="tertiary"):
-        _downloads(figure, "-".join([board.name, name, *(a for a in args if isinstance(a, str))]), name)
-        st.code(caption(draw, board), language=None, wrap_lines=True)
+    take(figure, draw, board, *(a for a in args if isinstance(a, str)))
     for point in event.selection.points:
         given = point.get("customdata")
         query = given[0] if isinstance(given, list) and given else given
         if isinstance(query, str) and query:
             urls.go("cases", **dict(parse_qsl(query)))
+
+
+def _still(
+    board: Board, draw: Callable[Concatenate[Board, _P], go.Figure], /, *args: _P.args, **kwargs: _P.kwargs
+) -> go.Figure:
+    """The figure with axes that stay: a drag must not push the data out of sight, nor keep a swipe from scrolling."""
+    return draw(board, *args, **kwargs).update_xaxes(fixedrange=True).update_yaxes(fixedrange=True)
+
+
+def take(figure: go.Figure, draw: Callable[..., go.Figure], board: Board, *words: str) -> None:
+    """Offer a figure for a paper, with its legend; its files are called by the store, the figure and the words."""
+    name = draw.__name__
+    with st.popover("Take this figure", icon=":material/download:", type="tertiary"):
+        _downloads(figure, "-".join([board.name, name, *words]), name)
+        st.code(caption(draw, board), language=None, wrap_lines=True)
 
 
 def caption(draw: Callable[..., go.Figure], board: Board) -> str:

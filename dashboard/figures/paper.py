@@ -54,13 +54,16 @@ def render(figure: go.Figure, form: str, millimetres: int) -> bytes:
     if narrow and _beside(figure):
         height *= len(_panel_names(figure))
     page = Figure(figsize=(millimetres / 25.4, height), layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.06), dpi=DPI)
-    panels = _panels(page, figure, stacked=narrow or not _beside(figure))
+    stacked = narrow or not _beside(figure)
+    panels = _panels(page, figure, stacked=stacked)
     for trace in figure.data:
         _DRAW[trace.type](panels[trace.xaxis or "x"], trace)
     for name, panel in panels.items():
         number = name[1:]
         _axis(panel, "x", layout.get(f"xaxis{number}", {}))
         _axis(panel, "y", layout.get(f"yaxis{number}", {}))
+        if not stacked and layout.get(f"yaxis{number}", {}).get("showticklabels") is False:
+            panel.tick_params(labelleft=False)  # those of the panel beside it
     for shape in figure.layout.shapes:
         _shape(panels[_panel_of(shape)], shape)
     for note in figure.layout.annotations:
@@ -144,13 +147,18 @@ def _scatter(panel: Axes, trace: go.Scatter) -> None:
 
 
 def _bar(panel: Axes, trace: go.Bar) -> None:
-    x, y = list(trace.x), [float(v) for v in trace.y]
+    lying = trace.orientation == "h"
+    along, lengths = (trace.y, trace.x) if lying else (trace.x, trace.y)
+    places, lengths, ends = list(along), [float(v) for v in lengths], trace.error_x if lying else trace.error_y
     floor: dict[Any, float] = panel.__dict__.setdefault("stacked", {})
     label = plain(trace.name) if trace.showlegend is not False and trace.name else None
     width = 0.88 if trace.width is None else trace.width
-    bottom = [floor.get(at, 0.0) for at in x]
-    panel.bar(x, y, width=width, bottom=bottom, color=_colour(trace.marker.color), label=label)
-    floor.update((at, low + high) for at, low, high in zip(x, bottom, y, strict=True))
+    bottom = [floor.get(at, 0.0) for at in places]
+    colours = [_colour(c) for c in _each(trace.marker.color, len(places))]
+    whiskers: dict[str, Any] = {} if ends.array is None else {"xerr" if lying else "yerr": [list(ends.arrayminus), list(ends.array)]}
+    draw = panel.barh if lying else panel.bar
+    draw(places, lengths, width, bottom, color=colours, label=label, error_kw={"elinewidth": 0.6}, **whiskers)
+    floor.update((at, low + high) for at, low, high in zip(places, bottom, lengths, strict=True))
 
 
 def _heatmap(panel: Axes, trace: go.Heatmap) -> None:
@@ -165,7 +173,7 @@ def _heatmap(panel: Axes, trace: go.Heatmap) -> None:
         bar.set_label(plain(trace.colorbar.title.text or ""))
 
 
-_DRAW = {"scatter": _scatter, "bar": _bar, "heatmap": _heatmap}
+_DRAW = {"scatter": _scatter, "scattergl": _scatter, "bar": _bar, "heatmap": _heatmap}
 
 
 def _axis(panel: Axes, which: str, layout: dict[str, Any]) -> None:

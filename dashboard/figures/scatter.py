@@ -37,9 +37,19 @@ def scatter(board: Board, selection: Selection, trait: str) -> go.Figure:
     if len(found):
         figure.add_trace(_bands(found, trait))
     less = f" minus {label(selection.minus)}" if selection.minus else ""
-    figure.update_xaxes(title=title, type="log" if logarithmic else "linear")
+    figure.update_xaxes(title=title)
+    if logarithmic:
+        figure.update_xaxes(type="log")
+        if len(ticks := _ticks(found[trait])) > 1:
+            figure.update_xaxes(tickvals=ticks, ticktext=[f"{tick:g}" for tick in ticks])
     figure.update_yaxes(title=f"{label(selection.explainer)}{less}: {score_title(selection.measure, selection.n)}")
     return finish(figure, 560, dragmode="lasso")
+
+
+def _ticks(values: pd.Series) -> list[float]:
+    """1, 2 and 5 of every decade among the values: Plotly's own are single digits, hardly to be read."""
+    steps = [digit * 10.0**decade for decade in range(-6, 7) for digit in (1, 2, 5)]
+    return [step for step in steps if values.min() <= step <= values.max()]
 
 
 def _bands(found: pd.DataFrame, trait: str) -> go.Scatter:

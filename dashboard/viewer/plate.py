@@ -1,6 +1,6 @@
 """The failure plate of a store: which pictures and scores stand in its cells."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -12,7 +12,7 @@ from dashboard.data.boards import Board
 from dashboard.viewer.sheet import Panel, as_svg, panel
 
 REGION = "region"
-"""Instead of an n: each case at the n whose sets are closest to the region in size."""
+"""Instead of an n: each set at the n at which it is closest to the region in size."""
 
 
 @st.cache_data(show_spinner="Drawing the plate …", max_entries=32, hash_funcs=boards.KEYS)
@@ -32,13 +32,13 @@ def drawn(board: Board, case_ids: tuple[str, ...], names: tuple[str, ...], size:
     rows = []
     for case_id in case_ids:
         own = scores[scores["case_id"] == case_id]
-        n = matched(own, names, facts[case_id]["region_pixels"]) if size == REGION else int(size)
+        chosen = matched(own, facts[case_id]["region_pixels"]) if size == REGION else own[own["n"] == int(size)]
         entries = {name: stored.get((case_id, f"entry:{name}")) for name in names}
         photo = {kind: stored.get((facts[case_id]["photo_id"], kind)) for kind in ("photo", "segments")}
-        at_n = {row["explainer"]: row for row in own[own["n"] == n].to_dict("records")}
+        at_n = {row["explainer"]: row for row in chosen.to_dict("records")}
         rows.append(cells(facts[case_id], photo, entries, at_n, board.size))
     heads = ["Photo", "Attacked region", *(theme.explainer_name(name) for name in names)]
-    sized = "each case at the n whose pixels come closest to the region's" if size == REGION else f"all at n = {size}"
+    sized = "each set at the n whose pixels come closest to the region's" if size == REGION else f"all at n = {size}"
     title = f"{board.name}: {sized}. White outline: attacked region; yellow: hit; pink: false alarm."
     return as_svg(title, heads, rows)
 
@@ -70,10 +70,7 @@ def cells(
     return row
 
 
-def matched(scores: pd.DataFrame, names: Sequence[str], region_pixels: int) -> int:
-    """The n at which the first of the methods that have explained the case is nearest to the region in size."""
-    for name in names:
-        own = scores[scores["explainer"] == name].sort_values("n")
-        if len(own):
-            return int(own["n"].to_numpy()[(own["pixels"] - region_pixels).abs().to_numpy().argmin()])
-    return 1
+def matched(scores: pd.DataFrame, region_pixels: int) -> pd.DataFrame:
+    """Of the scores of one case, a row a method: that of the n at which its set is nearest to the region in size."""
+    far = (scores["pixels"] - region_pixels).abs()
+    return scores.assign(far=far).sort_values(["far", "n"]).groupby("explainer").head(1)

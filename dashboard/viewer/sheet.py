@@ -14,6 +14,8 @@ from dashboard.viewer.thumbnails import Bytes, draw, outline
 
 CELL, GAP, LINE, HEAD = 150, 10, 13, 26
 """Side of a picture, space between two, height of a line, height of the heads of columns: units of the figure."""
+WIDEST = 30
+"""Characters of a line beneath a picture, at most."""
 INK = "#1d1d26"
 
 
@@ -55,14 +57,14 @@ def as_svg(title: str, heads: Sequence[str], rows: Sequence[Sequence[Panel]]) ->
         f'<rect width="{width}" height="{height}" fill="#ffffff"/>',
     ]
     for column, head in enumerate(heads):
-        parts.append(_text(GAP + column * (CELL + GAP), HEAD, head, 'font-weight="600" font-size="11.5"'))
+        parts.append(_text(GAP + column * (CELL + GAP), HEAD, _short(head), 'font-weight="600" font-size="11.5"'))
     for place, row in enumerate(rows):
         y = HEAD + GAP + place * high
         for column, one in enumerate(row):
             x = GAP + column * (CELL + GAP)
             parts.append(_image(x, y, one.picture))
             parts += [
-                _text(x, y + CELL + (i + 1) * LINE, line, "" if i else 'font-weight="600"')
+                _text(x, y + CELL + (i + 1) * LINE, _short(line), "" if i else 'font-weight="600"')
                 for i, line in enumerate(one.lines)
             ]
     parts.append(_text(GAP, height - GAP, title, 'fill-opacity="0.75" font-size="9"'))
@@ -70,10 +72,12 @@ def as_svg(title: str, heads: Sequence[str], rows: Sequence[Sequence[Panel]]) ->
 
 
 def _text(x: int, y: int, text: str, more: str) -> str:
-    """One line that keeps within its column."""
-    widest = CELL // 5
-    shown = text if len(text) <= widest or "9" in more[-4:] else f"{text[: widest - 1]}…"
-    return f'<text x="{x}" y="{y}" {more}>{html(shown)}</text>'
+    return f'<text x="{x}" y="{y}" {more}>{html(text)}</text>'
+
+
+def _short(text: str) -> str:
+    """A line that keeps within its column."""
+    return text if len(text) <= WIDEST else f"{text[: WIDEST - 1]}…"
 
 
 def _image(x: int, y: int, picture: Bytes | None) -> str:

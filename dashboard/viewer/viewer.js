@@ -185,6 +185,7 @@ class Viewer {
   move() {
     const { zoom } = this;
     for (const axis of ["x", "y"]) zoom[axis] = Math.min(0, Math.max(1 - zoom.z, zoom[axis]));
+    this.root.classList.toggle("zoomed", zoom.z > 1); // a whole image leaves swipes to the page
     for (const [name, value] of Object.entries(zoom)) this.root.style.setProperty(`--${name}`, value);
   }
 

@@ -10,8 +10,13 @@ from dashboard.widgets import filters
 board = boards.current()
 filters.read(board)  # a page in words where the store has no case
 st.title("Where do false alarms go?", anchor=False)
-with st.spinner("Looking at the explanations …"):
-    found = boards.cached(blame.by_case, board)
+parts = blame.parts(board)
+progress = st.progress(0.0)
+for done, part in enumerate(parts):
+    progress.progress(done / len(parts), f"Looking at the explanations: case {done * blame.TOGETHER:,} …")
+    boards.cached(blame.of_cases, board, part)
+progress.empty()
+found = boards.cached(blame.by_case, board)
 if found.empty:
     st.info("No explanation of this store has a false alarm that can be read.", icon=":material/info:")
     st.stop()

@@ -11,6 +11,7 @@ from dashboard.data import boards, matching
 from dashboard.data.boards import Board
 from dashboard.data.questions import MISSED, QUESTIONS, TRAITS
 from dashboard.data.selection import CORNERS, Selection
+from dashboard.figures import clicks
 from dashboard.figures import scatter as scatter_figures
 from dashboard.text import markdown, visible
 from dashboard.theme import BUTTONS
@@ -119,11 +120,10 @@ def count(board: Board, selection: Selection) -> int:
 def scatter(board: Board, selection: Selection) -> None:
     """Every case by a trait and its score; an outline drawn around some opens exactly those."""
     traits = [name for name in TRAITS if name not in ("r2", "superpixels") or "lime" in board.explainers]
-    trait = st.selectbox(
+    trait = st.columns([2, 3])[0].selectbox(
         "Against",
         traits,
         format_func=lambda name: TRAITS[name][0],
-        width=420,
         **urls.bound("trait", traits, traits[0]),
     )
     figure = boards.shared(scatter_figures.scatter, board, selection, trait)
@@ -134,6 +134,7 @@ def scatter(board: Board, selection: Selection) -> None:
         "Draw around cases to see exactly those, or click one to open it; a double click resets. Line: mean of a sixth "
         "of the cases each, with 95 % over photos. Minus, above, takes a baseline's or a rival's score away."
     )
+    clicks.take(figure, scatter_figures.scatter, board, selection.explainer, trait)
     if lasso := event.selection.lasso:
         corners = list(zip(lasso[0]["x"], lasso[0]["y"], strict=True))
         few = corners[:: math.ceil(len(corners) / CORNERS)]

@@ -40,7 +40,7 @@ def choose(board: Board) -> tuple[list[str], str]:
         "Explanation size",
         SIZES,
         format_func=lambda name: "closest to the region" if name == REGION else f"n = {name}",
-        help="All methods are shown with as many pixels each. " + theme.N_HELP,
+        help="Closest to the region: every method with about as many pixels as were attacked. " + theme.N_HELP,
         **urls.bound("size", SIZES, REGION),
     )
     return shown, size

@@ -23,6 +23,8 @@ STYLE = """<style>
 [class*="st-key-card_"] :has(a) {position: static}
 [class*="st-key-card_"] a {padding: 0; background: none; font-weight: 600}
 [class*="st-key-card_"] a::after {content: ""; position: absolute; inset: 0}
+[class*="st-key-card_"] [data-testid="stHorizontalBlock"] {flex-wrap: nowrap}
+[class*="st-key-card_"] [data-testid="stColumn"] {min-width: 0; flex: 1 1 0}
 [class*="st-key-pin_"] {position: absolute !important; top: .4rem; right: .4rem; z-index: 1; width: auto !important}
 [class*="st-key-pin_"] button {min-height: 0; padding: .1rem .3rem}
 </style>"""  # the whole card is its link, but for the pin
