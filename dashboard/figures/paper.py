@@ -155,7 +155,9 @@ def _bar(panel: Axes, trace: go.Bar) -> None:
     width = 0.88 if trace.width is None else trace.width
     bottom = [floor.get(at, 0.0) for at in places]
     colours = [_colour(c) for c in _each(trace.marker.color, len(places))]
-    whiskers: dict[str, Any] = {} if ends.array is None else {"xerr" if lying else "yerr": [list(ends.arrayminus), list(ends.array)]}
+    whiskers: dict[str, Any] = {}
+    if ends.array is not None:
+        whiskers["xerr" if lying else "yerr"] = [list(ends.arrayminus), list(ends.array)]
     draw = panel.barh if lying else panel.bar
     draw(places, lengths, width, bottom, color=colours, label=label, error_kw={"elinewidth": 0.6}, **whiskers)
     floor.update((at, low + high) for at, low, high in zip(places, bottom, lengths, strict=True))
