@@ -110,7 +110,10 @@ def report(
 
 @app.command()
 def show(
-    store: StoreArgument, verify: Annotated[bool, typer.Option(help="Recompute the checksums of all tables.")] = False
+    store: StoreArgument,
+    verify: Annotated[
+        bool, typer.Option(help="Recompute all checksums, and the tables that follow from others.")
+    ] = False,
 ) -> None:
     """What is in a store: counts, configuration, versions, time per stage, failures with their reasons."""
     opened = open_store(store)

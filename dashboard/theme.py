@@ -114,9 +114,8 @@ N_HELP = (
 
 def explainer_name(name: str) -> str:
     """The name of an explainer, or of a method, for people."""
-    explainer, _, presentation = name.rpartition("@")
-    if explainer and presentation in _PRESENTED and name not in _NAMES:
-        return f"{explainer_name(explainer)}, {_PRESENTED[presentation]}"
+    if presentation := presentation_of(name):
+        return f"{explainer_name(explainer_of(name))}, {_PRESENTED[presentation]}"
     plain = name.replace("_", " ")
     return _NAMES.get(name, plain[:1].upper() + plain[1:])
 

@@ -1,4 +1,4 @@
-"""Fixtures that the tests of `compute` share."""
+"""Fixtures that tests share."""
 
 import os
 import sys
@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import tiny
 from hypothesis import settings
+from playwright.sync_api import BrowserContext, Page, sync_playwright
+from served import CHROMIUM, FLAGS
 
 from compute import cli
 from compute.networks import classifiers
@@ -75,3 +77,24 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
         return (code if isinstance(code, int) else 0), said.out, said.err
 
     return run
+
+
+@pytest.fixture(scope="module")
+def context() -> Iterator[BrowserContext]:
+    """A browser of a laptop's size."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser.new_context(viewport={"width": 1280, "height": 900})
+        browser.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Iterator[Page]:
+    """A tab; no script in it may fail."""
+    page = context.new_page()
+    page.set_default_timeout(20000)
+    wrong: list[str] = []
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    yield page
+    page.close()
+    assert wrong == []

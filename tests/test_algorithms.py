@@ -106,6 +106,10 @@ def test_an_unknown_algorithm_is_an_error() -> None:
         Settings(algorithm="fgsm")
 
 
+def test_plain_settings_are_the_weakest_preset() -> None:
+    assert Settings() == attack_of(configure(attack="argmax"))
+
+
 @pytest.mark.parametrize("name", ATTACKS)
 def test_presets_are_settings_of_an_attack(name: str) -> None:
     config = configure(attack=name)

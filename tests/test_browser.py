@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 from make_store import make_store, rewrite
 from PIL import Image
-from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
-from served import CHROMIUM, FLAGS, needs_chromium, served
+from playwright.sync_api import BrowserContext, Page, expect
+from served import needs_chromium, served
 
 from dashboard.data import boards, matching
 from dashboard.data.selection import Selection
@@ -38,25 +38,6 @@ def board(store: Path) -> boards.Board:
 def address(store: Path) -> Iterator[str]:
     with served(store) as address:
         yield address
-
-
-@pytest.fixture(scope="module")
-def context() -> Iterator[BrowserContext]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser.new_context(viewport={"width": 1280, "height": 900})
-        browser.close()
-
-
-@pytest.fixture
-def page(context: BrowserContext) -> Iterator[Page]:
-    page = context.new_page()
-    page.set_default_timeout(20000)
-    wrong: list[str] = []
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    yield page
-    page.close()
-    assert wrong == []
 
 
 def opened(page: Page, case_id: str | None = None) -> Any:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from make_store import make_store
-from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
-from served import CHROMIUM, FLAGS, needs_chromium, served
+from playwright.sync_api import BrowserContext, Page, expect
+from served import needs_chromium, served
 
 from dashboard.data import boards, matching
 from dashboard.data.selection import Selection
@@ -25,22 +25,6 @@ def board(tmp_path_factory: pytest.TempPathFactory) -> boards.Board:
 def address(board: boards.Board) -> Iterator[str]:
     with served(board.store.path) as address:
         yield address
-
-
-@pytest.fixture(scope="module")
-def context() -> Iterator[BrowserContext]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser.new_context(viewport={"width": 1280, "height": 900})
-        browser.close()
-
-
-@pytest.fixture
-def page(context: BrowserContext) -> Iterator[Page]:
-    page = context.new_page()
-    page.set_default_timeout(20000)
-    yield page
-    page.close()
 
 
 def entries(page: Page) -> int:

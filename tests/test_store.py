@@ -8,13 +8,17 @@ from typing import Any
 
 import duckdb
 import numpy as np
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 import tiny
 import views
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from make_store import sign
 
 from compute.errors import InputError
+from compute.store import parts
 from compute.store.opening import Store, open_store
 from compute.store.png import from_png
 from compute.store.schema import PUBLISHED
@@ -253,3 +257,38 @@ def test_opening_needs_no_torch() -> None:
     tiny.in_fresh_process(
         "import compute.store.opening, compute.reporting.statistics, sys; assert 'torch' not in sys.modules"
     )
+
+
+def test_derived_tables_that_do_not_follow_from_the_others_are_told(copy: Path) -> None:
+    path = copy / "case_methods.parquet"
+    found = pq.read_table(path)
+    place = found.schema.get_field_index("mean_jaccard")
+    changed = pc.add(found["mean_jaccard"], 1e-6)
+    pq.write_table(found.set_column(place, found.schema.field(place), changed), path)
+    sign(copy, "case_methods")
+    assert open_store(copy).damaged() == ["case_methods"]
+
+
+def test_tables_are_derived_alike_whole_and_in_pieces(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parts, "PIECE", 1)
+    assert tiny.facts(tiny.published(tmp_path)) == tiny.facts(store)
+
+
+def test_the_spread_over_seeds_is_that_of_plain_numbers() -> None:
+    """Regions of 10 pixels: h of 10 hit make a Jaccard index of h / (20 - h), at every n."""
+    own = {"c": 5, "d": 2}
+    others = {("c", 1): 8, ("d", 1): 2, ("c", 2): 10, ("d", 2): 0, ("e", 1): 9}
+    connection = small([(case, "lime", 10, hits) for case, hits in {**own, "e": 4}.items()], [("lime", False)])
+    for (case, repeat), hits in others.items():
+        connection.execute(
+            "insert into repeats (case_id, explainer, repeat, pixels, hits, overlap5) values (?, 'lime', ?, ?, ?, ?)",
+            [case, repeat, [10] * 20, [hits] * 20, 0.4 if repeat == 1 else 0.8],
+        )
+    jaccard = np.array([[h / (20 - h) for h in (own[c], others[c, 1], others[c, 2])] for c in "cd"])
+    ((name, seeds, cases, sd, case_sd, overlap5),) = connection.execute("from seed_spread").fetchall()
+    assert (name, seeds, cases) == ("lime", 3, 2)  # the third case lacks a seed
+    assert sd == pytest.approx(jaccard.mean(axis=0).std(ddof=1))
+    assert case_sd == pytest.approx(np.sqrt(jaccard.var(axis=1, ddof=1).mean()))
+    assert overlap5 == pytest.approx(0.6)

@@ -26,9 +26,9 @@ def over(counts: Iterable[Count], explainers: Iterable[tuple[str, bool]]) -> duc
         {"case_id": case, "explainer": name, "pixels": [pixels] * N_SIZES, "hits": [hits] * N_SIZES}
         for _, case, name, pixels, hits in rows
     ]
-    tables = {name: schema.empty_table() for name, schema in TABLES.items() if name != "images"}
+    tables = {name: _table(name, []) for name in TABLES if name != "images"}
     given: dict[str, list[dict[str, Any]]] = {"photos": photos, "attempts": attempts, "explanations": explanations}
-    tables |= {name: _table(name, some) for name, some in given.items() if some}
+    tables |= {name: _table(name, some) for name, some in given.items()}
     explained = {row[2] for row in rows}
     ranked = [name for name, baseline in known if not baseline and name in explained]
     return connected(tables | derive(tables["attempts"], tables["explanations"], ranked), known)

@@ -113,7 +113,7 @@ def register(name: str, *, minimises: bool = False) -> Callable[[Step], Step]:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """An attack's settings.
+    """An attack's settings; the defaults are the preset `argmax`.
 
     Attributes:
         algorithm: name of the algorithm; InputError where it is not known.

@@ -10,37 +10,33 @@ from (
     from explanations
 ) e join attempts a using (case_id);
 
--- Rank among the ranked methods of the same (case, n): 1 is best, ties share their average rank. Only cases that all of
--- them have explained have ranks: a rank among fewer would not be comparable. A self-join over the few methods of a
--- case: windows over millions of rows take several times as long.
-create or replace temp table ranks as
-with taking_part as (
-    from measured join ranked on ranked.name = explainer
-), complete as (
-    select case_id from taking_part where n = 1 group by case_id having count(*) = (select count(*) from ranked)
-), field as (
-    from taking_part where case_id in (from complete)
-)
+-- Ranks among the methods of a table like `measured` in the same (case, n): 1 is best, ties share their average rank.
+-- A self-join over the few methods of a case: windows over millions of rows take several times as long.
+create or replace macro ranks_among(field) as table
 select a.case_id, a.explainer, a.n,
        1 + count(*) filter (b.jaccard > a.jaccard) + (count(*) filter (b.jaccard = a.jaccard) - 1) / 2 as jaccard,
        1 + count(*) filter (b.hamming > a.hamming) + (count(*) filter (b.hamming = a.hamming) - 1) / 2 as hamming
-from field a join field b on a.case_id = b.case_id and a.n = b.n
+from query_table(field) a join query_table(field) b on a.case_id = b.case_id and a.n = b.n
 group by all;
+
+-- Only cases that all ranked methods have explained have ranks: a rank among fewer would not be comparable.
+create or replace temp table field as
+with taking_part as (
+    from measured join ranked on ranked.name = explainer
+)
+from taking_part where case_id in (
+    select case_id from taking_part where n = 1 group by case_id having count(*) = (select count(*) from ranked)
+);
+create or replace temp table ranks as from ranks_among('field');
 
 -- The ranks that the paper's three have among themselves, whoever else takes part (Table 1), on the cases that all three
 -- have explained.
+create or replace temp table three as
+from measured where explainer in ('saliency', 'guided_backprop', 'lime')
+qualify count(*) over (partition by case_id, n) = 3;
 create or replace temp table paper_ranks as
-with three as (
-    from measured where explainer in ('saliency', 'guided_backprop', 'lime')
-    qualify count(*) over (partition by case_id, n) = 3
-), at_n as (
-    select a.case_id, a.explainer, a.n,
-           1 + count(*) filter (b.jaccard > a.jaccard) + (count(*) filter (b.jaccard = a.jaccard) - 1) / 2 as jaccard,
-           1 + count(*) filter (b.hamming > a.hamming) + (count(*) filter (b.hamming = a.hamming) - 1) / 2 as hamming
-    from three a join three b on a.case_id = b.case_id and a.n = b.n
-    group by all
-)
-select case_id, explainer, avg(jaccard) as paper_jaccard, avg(hamming) as paper_hamming from at_n group by all;
+select case_id, explainer, avg(jaccard) as paper_jaccard, avg(hamming) as paper_hamming
+from ranks_among('three') group by all;
 
 create or replace temp table case_methods as
 with scored as (

@@ -98,11 +98,11 @@ class Explaining:
                 return Explained(
                     {table: found if table == "failures" else [] for table, found in rows.items()}, seconds
                 )
-        with self._timed(seconds, "controls", bool(self.controls)):
-            for control in self.controls:
+        for control in self.controls:
+            with self._timed(seconds, "controls"):
                 self._again(rows, case, question, first, sizes, control=control)
-        with self._timed(seconds, "repeats", self.repeats > 0):
-            for repeat in range(1, self.repeats + 1):
+        for repeat in range(1, self.repeats + 1):
+            with self._timed(seconds, "repeats"):
                 again = replace(question, memories={}, repeat=repeat)
                 self._again(rows, case, again, first, sizes, repeat=repeat)
         rows["images"].sort(key=lambda row: row["kind"])
@@ -163,12 +163,12 @@ class Explaining:
         return np.random.default_rng(seed_of(self.asking.seed_of(case.case_id, explainer, repeat), "ties"))
 
     @contextlib.contextmanager
-    def _timed(self, seconds: dict[str, float], stage: str, wanted: bool) -> Iterator[None]:
-        """Add to a stage's seconds what is done within, but for waiting, where it is wanted."""
+    def _timed(self, seconds: dict[str, float], stage: str) -> Iterator[None]:
+        """Add to a stage's seconds what is done within, but for waiting."""
         started, waited = time.perf_counter(), self.asking.turns.waited
         yield
-        if wanted:
-            seconds[stage] = time.perf_counter() - started - (self.asking.turns.waited - waited)
+        took = time.perf_counter() - started - (self.asking.turns.waited - waited)
+        seconds[stage] = seconds.get(stage, 0.0) + took
 
     def _check(self, case: Case, entry: scores.EntryMap, seconds: dict[str, float]) -> dict[str, Any]:
         """The causal checks of an entry map; their seconds are added to `seconds`."""
@@ -177,11 +177,8 @@ class Explaining:
         def in_batches(images: Tensor) -> Tensor:
             return torch.cat([asking.probabilities(some) for some in torch.split(images, asking.batch)])
 
-        with asking.turns:
-            started = time.perf_counter()
-            found = check(entry, case.rgb, case.photo, case.target, in_batches, place_of(asking.network))
-            seconds["causal"] = seconds.get("causal", 0.0) + time.perf_counter() - started
-        return found._asdict()
+        with asking.turns, self._timed(seconds, "causal"):
+            return check(entry, case.rgb, case.photo, case.target, in_batches, place_of(asking.network))._asdict()
 
 
 @contextlib.contextmanager

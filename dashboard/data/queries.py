@@ -12,6 +12,7 @@ import pandas as pd
 from compute.reporting.comparison import Comparison
 from compute.reporting.comparison import board as compare_methods
 from compute.reporting.statistics import Estimate, Summary, beyond_counts, summarise
+from dashboard.data import boards
 from dashboard.data.boards import Board
 from dashboard.data.intervals import clustered_means
 from dashboard.data.matching import column_of, scored
@@ -31,7 +32,7 @@ def measures_of_all(board: Board) -> dict[str, dict[str, Estimate]]:
     """Every measure of every method, by name."""
     with board.cursor() as cursor:
         more = beyond_counts(cursor)
-        found = summarise(cursor).explainers
+    found = boards.cached(summary, board).explainers
     return {name: found[name] | more[name] for name in found}
 
 

@@ -41,7 +41,7 @@ def atlas(board: Board) -> go.Figure:
             error_x={"array": (100 * (rows["high"] - rows["mean"])).tolist(), "thickness": 1.2, "width": 3,
                      "arrayminus": (100 * (rows["mean"] - rows["low"])).tolist()},
             customdata=marks, row=1, col=column,
-            hovertemplate="%{x:+.1f} points, of 1: %{customdata[2]}<br>%{customdata[1]:,} cases: click to see those "
+            hovertemplate="%{x:+.1f} points, of 1: %{customdata[2]}<br>cases: %{customdata[1]:,}, click to see those "
             "with the most<extra></extra>",
         )  # fmt: skip
     figure.update_xaxes(zeroline=True, nticks=5)

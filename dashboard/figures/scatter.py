@@ -13,7 +13,7 @@ from dashboard.data.questions import TRAITS
 from dashboard.data.selection import Selection
 from dashboard.figures.explainers import score_title
 from dashboard.figures.overview import finish, label, records
-from dashboard.theme import colours, fade
+from dashboard.theme import NEUTRAL, colours, fade
 
 DOTS = 20_000
 """Cases drawn at most, chosen evenly over the selection's order; bands and outlines are of all."""
@@ -62,10 +62,10 @@ def _bands(found: pd.DataFrame, trait: str) -> go.Scatter:
     return go.Scatter(
         x=middle.tolist(), y=means["mean"].tolist(), mode="lines+markers+text", name="Mean of a band, with its n",
         text=[f"n = {n:,}" for n in means["cases"]], textposition="top center",
-        line={"color": "#8C8C8C", "width": 2.5}, marker={"size": 9, "symbol": "diamond"},
+        line={"color": NEUTRAL, "width": 2.5}, marker={"size": 9, "symbol": "diamond"},
         error_y={"array": (means["high"] - means["mean"]).tolist(),
                  "arrayminus": (means["mean"] - means["low"]).tolist(), "thickness": 1.4, "width": 4},
         customdata=[("", n, bracketed(low, high, digits=3)) for n, low, high in
                     records(means.replace({np.nan: None}), "cases", "low", "high")],
-        hovertemplate="mean %{y:.3f} %{customdata[2]}<br>%{customdata[1]:,} cases<extra></extra>",
+        hovertemplate="mean %{y:.3f} %{customdata[2]}<br>cases: %{customdata[1]:,}<extra></extra>",
     )  # fmt: skip

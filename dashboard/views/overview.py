@@ -18,7 +18,6 @@ from dashboard.widgets import answers, compare, methods, tables, trouble
 from dashboard.widgets.answers import of_the_paper
 
 AXES = {"n": "n", "pixels": "share of pixels"}
-CURVES = 6  # drawn at first, where there are many methods
 SHOWN = {"all": "All", "paper": "The paper's three"}
 SETTINGS = {"regions": "regions a photo at most", "lime_samples": "LIME samples", "seed": "seed"}
 

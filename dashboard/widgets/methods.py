@@ -38,7 +38,8 @@ def chosen(board: Board) -> tuple[str, ...]:
 
 def first(board: Board) -> list[str]:
     """The best methods by mean Jaccard index and the best baseline, in the order of the store."""
-    means = {n: found["mean_jaccard"].mean for n, found in queries.summary(board).explainers.items() if found}
+    summary = boards.cached(queries.summary, board)
+    means = {name: found["mean_jaccard"].mean for name, found in summary.explainers.items() if found}
     best = sorted(means, key=means.__getitem__, reverse=True)
     baselines = [name for name in best if name not in board.ranked and name != ORACLE]
     picked = [name for name in best if name in board.ranked][:FIRST] + baselines[:1]

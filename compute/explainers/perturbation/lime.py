@@ -4,6 +4,8 @@ Segmentation, draws, distances, kernel and surrogate are lime's own; the perturb
 in Python, are composed a batch at a time.
 """
 
+from functools import lru_cache
+
 import numpy as np
 from lime.lime_base import LimeBase
 from sklearn.metrics import pairwise_distances
@@ -54,10 +56,16 @@ def lime(task: Task) -> Superpixels:
     return explained(task, segments, draw(task, int(segments.max()) + 1))
 
 
+@lru_cache(maxsize=16)
+def _of_photo(data: bytes, shape: tuple[int, ...]) -> Segments:
+    """A photo's superpixels: all its regions, controls and seeds ask for them again."""
+    return superpixels(np.frombuffer(data, np.uint8).reshape(shape))
+
+
 @register("lime@clean", samples=True)
 def lime_clean(task: Task) -> Superpixels:
     """LIME over the superpixels of the unattacked photo, which an attack's texture cannot disturb."""
-    segments = superpixels(task.photo)
+    segments = _of_photo(task.photo.tobytes(), task.photo.shape)
     return explained(task, segments, draw(task, int(segments.max()) + 1))
 
 
