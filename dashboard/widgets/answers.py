@@ -32,7 +32,7 @@ def answer_r1(summary: Summary) -> tuple[str, str]:
     elif 1 < len(better) == len(found):
         verdict = "Yes: every explainer beats random"
     elif len(found) > MOST:
-        verdict = f"Mostly: {len(better)} of {len(found)} methods clearly beat random"
+        verdict = f"In part: {len(better)} of {len(found)} methods clearly beat random"
     else:
         verdict = f"Yes, for {' and '.join(better)}"
     if len(found) <= MOST:
