@@ -1,6 +1,7 @@
 """The benchmark measures what it says, on a network of milliseconds."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -21,7 +22,15 @@ from compute.sweep.asking import Case
 from compute.sweep.config import Config
 
 
+@pytest.fixture
+def glances(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rates by looks that are short, since no test holds them against anything."""
+    monkeypatch.setattr(sys.modules[Rates.__module__], "GLANCE", 0.02)
+    monkeypatch.setattr(sys.modules[Rates.__module__], "LOOK", 0.02)
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("glances")
 def test_bench_compares_with_the_limit_and_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = Recipe(tiny.network, lambda network: network.state_dict(), tiny.SIZE, (0.5,) * 3, (0.25,) * 3)
     monkeypatch.setitem(classifiers.CLASSIFIERS, "tiny", lambda: recipe)
@@ -61,6 +70,7 @@ def test_superpixels_in_another_order_are_noticed() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("glances")
 def test_each_explainer_is_held_against_its_own_passes(monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = Recipe(tiny.network, lambda network: network.state_dict(), tiny.SIZE, (0.5,) * 3, (0.25,) * 3)
     monkeypatch.setitem(classifiers.CLASSIFIERS, "tiny", lambda: recipe)
