@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from skimage.measure import shannon_entropy
 
 from compute.scoring.measures import measure
 from compute.store.derived import derive
@@ -116,7 +117,8 @@ def _template(rng: np.random.Generator, size: int, explainers: tuple[str, ...]) 
     index = int(rng.integers(len(CLASSES)))
     photo = {
         "source": "made", "licence": "CC0-1.0", "sha256": "0" * 64, "original_width": 640, "original_height": 480,
-        "size": size, "segments": 14, "hand_drawn": False, "clean_index": 100 + index, "clean_class": CLASSES[index],
+        "size": size, "entropy": shannon_entropy(rgb.mean(axis=2).astype(np.uint8)), "segments": 14,
+        "hand_drawn": False, "clean_index": 100 + index, "clean_class": CLASSES[index],
         "clean_confidence": float(rng.uniform(0.2, 0.99)), "target_index": TARGET[0], "target_class": TARGET[1],
     }  # fmt: skip
     attempts, explained = [], []
@@ -192,6 +194,7 @@ def _explain(
         again = {
             "explainer": name, "pixels": pixels.tolist(), "hits": (hits // 2).tolist(), "jaccard_at_region": 0.1,
             "auroc": 0.6, "gini": 0.5, "correlation": 0.4, "overlap": 0.2,
+            "alarms": 0.3 - float(hits[-1]) / region.sum() / 10,
         }  # fmt: skip
         controls += [{**again, "control": control} for control in CONTROLS if name != "random"]
         repeats += [{**again, "repeat": 1, "hits": hits.tolist(), "overlap5": 0.8}] if name == "lime" else []

@@ -58,3 +58,13 @@ def test_a_store_s_random_pixels_are_at_chance(tmp_path_factory: pytest.TempPath
     first = blame.most(found, "lime", "border", cases=1)[0]
     own = found[(found["explainer"] == "lime") & (found["place"] == "border")].set_index("case_id")["excess"]
     assert own[first] == own.max()
+
+
+def test_own_explanations_are_of_all_cases_and_of_those_that_were_asked(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    board = boards.open_board("own", make_store(tmp_path_factory.mktemp("s") / "own", cases=12, size=64))
+    own = blame.by_case(board).query("place == 'own'")
+    told = board.query("select explainer, avg(alarms) as mean from controls where control = 'clean' group by all")
+    means = blame.shares(own).set_index("explainer")["mean"].round(6).to_dict()
+    assert means == told.set_index("explainer")["mean"].round(6).to_dict() and "random" not in means

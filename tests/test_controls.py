@@ -101,17 +101,26 @@ def test_none_are_none(tmp_path: Path) -> None:
 @given(st.integers(0, 2**31), st.integers(1, 63))
 def test_likeness_is_spearman_s_and_that_of_sets(seed: int, pixels: int) -> None:
     rng = np.random.default_rng(seed)
+    region = np.zeros(64, bool)
+    region[rng.permutation(64)[:pixels]] = True
+    region = region.reshape(8, 8)
     one, other = (np.asarray(rng.permutation(64).reshape(8, 8), dtype=np.float64) for _ in range(2))
-    found = likeness(one, other, pixels)
+    found = likeness(one, other, region)
     assert found.correlation == pytest.approx(spearmanr(one.ravel(), other.ravel())[0])
     first, second = one >= 64 - pixels, other >= 64 - pixels
     assert found.overlap == pytest.approx((first & second).sum() / (first | second).sum())
-    same = likeness(one, one, pixels)
+    false, outside = second & ~region, ~region
+    if false.any():
+        by_chance = (first & outside).sum() / outside.sum()
+        assert found.alarms == pytest.approx((first & false).sum() / false.sum() - by_chance)
+    else:
+        assert found.alarms is None
+    same = likeness(one, one, region)
     assert [same.correlation, same.overlap] == [pytest.approx(1), pytest.approx(1)]
 
 
 def test_no_order_has_no_correlation() -> None:
-    assert likeness(np.zeros((4, 4)), np.arange(16.0).reshape(4, 4), 4).correlation is None
+    assert likeness(np.zeros((4, 4)), np.arange(16.0).reshape(4, 4), np.eye(4, dtype=bool)).correlation is None
 
 
 def test_superpixels_rank_in_their_order_and_the_rest_ties() -> None:

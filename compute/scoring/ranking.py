@@ -40,19 +40,23 @@ class Likeness(NamedTuple):
     Attributes:
         correlation: Spearman's; None where one has no order.
         overlap: Jaccard index of their first pixels; of equal values each is as likely among them.
+        alarms: of the second's first pixels outside the region, the share that are among the first's too, minus what
+            as many random pixels outside give; None where there are none.
     """
 
     correlation: float | None
     overlap: float
+    alarms: float | None
 
 
-def likeness(one: Reals, other: Reals, pixels: int) -> Likeness:
-    """Compare two rankings, (H, W), and their first so many pixels."""
-    ranks = [rankdata(r.ravel()) for r in (one, other)]
+def likeness(one: Reals, other: Reals, region: npt.NDArray[np.bool_]) -> Likeness:
+    """Compare two rankings, (H, W), and as many of their first pixels as the region has, (H, W)."""
+    ranks, pixels, outside = [rankdata(r.ravel()) for r in (one, other)], int(region.sum()), ~region.ravel()
     correlation = float(np.corrcoef(*ranks)[0, 1]) if all(np.ptp(r) for r in ranks) else None
     first, second = (_among_first(r, pixels) for r in ranks)
-    shared = float(first @ second)
-    return Likeness(correlation, shared / (2 * pixels - shared))
+    shared, false = float(first @ second), second[outside]
+    alarms = float(first[outside] @ false / false.sum() - first[outside].mean()) if false.sum() else None
+    return Likeness(correlation, shared / (2 * pixels - shared), alarms)
 
 
 def _among_first(ranks: Reals, pixels: int) -> Reals:

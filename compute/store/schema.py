@@ -42,6 +42,13 @@ _AGAIN = [
     _field("gini", _REAL, "concentration of the positive values: 0 spread evenly", nullable=True),
     _field("correlation", _REAL, "Spearman's rank correlation with the explanation itself", nullable=True),
     _field("overlap", _REAL, "Jaccard index of its and the explanation's first |C| pixels, 0..1"),
+    _field(
+        "alarms",
+        _REAL,
+        "of the explanation's first |C| pixels outside C, the share among its own too, minus what random pixels "
+        "outside C give: 0 is chance, 1 is most",
+        nullable=True,
+    ),
 ]
 """Columns of an explanation that was asked for again, otherwise."""
 
@@ -65,6 +72,7 @@ TABLES: dict[str, pa.Schema] = {
             _field("original_width", _INT, "pixels, after EXIF orientation"),
             _field("original_height", _INT, "pixels, after EXIF orientation"),
             _field("size", _INT, "side of the square crop that the network sees, pixels"),
+            _field("entropy", _REAL, "Shannon entropy of the crop's grey values, bits, 0..8: how busy it is"),
             _field("segments", _INT, "number of segments"),
             _field("hand_drawn", _FLAG, "whether the segments come from a label image beside the photo"),
             _field("clean_index", _INT, "class of the unmodified crop: index"),

@@ -4,7 +4,7 @@
 -- A case is an attempt that succeeded, seen together with its photo.
 create view cases as
 select a.*, p.name as photo_name, p.clean_index, p.clean_class, p.clean_confidence, p.target_index, p.target_class, p.size,
-       p.hand_drawn, a.region_pixels / a.n_pixels as region_share
+       p.hand_drawn, p.entropy, a.region_pixels / a.n_pixels as region_share
 from attempts a join photos p using (photo_id)
 where a.success;
 

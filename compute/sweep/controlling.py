@@ -85,7 +85,7 @@ def again_row(
         "jaccard_at_region": whole.jaccard_at_region,
         "auroc": whole.auroc,
         "gini": whole.gini,
-        **likeness(values, ranking(first), int(case.region.sum()))._asdict(),
+        **likeness(values, ranking(first), case.region)._asdict(),
     }
 
 

@@ -4,9 +4,16 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from skimage.color import rgb2gray
+from skimage.measure import shannon_entropy
 
 from compute.attacks import Attempt
 from compute.inputs.source import Photo
+
+
+def entropy(rgb: npt.NDArray[np.uint8]) -> float:
+    """Shannon entropy of an image's grey values, bits, 0..8."""
+    return float(shannon_entropy((255 * rgb2gray(rgb)).round().astype(np.uint8)))
 
 
 def photo_row(
@@ -23,6 +30,7 @@ def photo_row(
         "original_width": photo.original_width,
         "original_height": photo.original_height,
         "size": photo.rgb.shape[0],
+        "entropy": entropy(photo.rgb),
         "segments": len(np.unique(labels)),
         "hand_drawn": photo.regions is not None,
         "clean_index": clean[0],

@@ -1,6 +1,7 @@
-"""Where false alarms fall: at the region's border, on edges of the photo, or elsewhere; against random pixels.
+"""Where false alarms fall, against random pixels.
 
-Where the photo's own explanation points is not among the places, since stores do not hold that map.
+At the region's border, on edges of the photo, or elsewhere; and, of the same pixels, where the method points in the
+photo before the attack, for its own class (the control `clean`).
 """
 
 from collections.abc import Sequence
@@ -16,6 +17,8 @@ from dashboard.data.images import decode
 from dashboard.data.intervals import clustered_means
 
 PLACES = ("border", "edges", "rest")
+OWN = "own"
+"""Where the method points in the unattacked photo; it shares its pixels with the others."""
 SAMPLE = 120
 """Cases that are looked at, at most."""
 BORDER = 1 / 32
@@ -63,8 +66,13 @@ def parts(board: Board) -> list[tuple[str, ...]]:
 
 
 def by_case(board: Board) -> pd.DataFrame:
-    """`of_cases` of all parts, each computed once a store."""
-    return pd.concat([boards.cached(of_cases, board, part) for part in parts(board)], ignore_index=True)
+    """`of_cases` of all parts, each computed once a store, and where stores tell it, OWN of all cases."""
+    own = board.query(
+        f"""select case_id, photo_id, explainer, '{OWN}' as place, alarms as excess
+            from control_scores where control = 'clean' and alarms is not null order by all"""
+    )
+    found = [boards.cached(of_cases, board, part) for part in parts(board)]
+    return pd.concat([*found, own] if len(own) else found, ignore_index=True)
 
 
 def of_cases(board: Board, case_ids: tuple[str, ...]) -> pd.DataFrame:

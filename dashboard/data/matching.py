@@ -27,8 +27,8 @@ per_case as (
 )"""
 
 COLUMNS = """case_id, photo_id, photo_name, region_rank, segment, region_share, clean_class, clean_confidence,
-target_confidence, linf, l2, iterations, visibility, r2, superpixels, spread, score, top, second, bottom, chance,
-gap"""
+entropy, target_class, target_confidence, linf, l2, iterations, visibility, r2, superpixels, spread, score, top, second,
+bottom, chance, gap"""
 
 NAMED = """with found as materialized ({found}),
 named as (

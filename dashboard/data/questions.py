@@ -23,6 +23,7 @@ TRAITS = {
     "visibility": ("Visibility of the attack (AUROC of the texture detector)", False),
     "target_confidence": ("Confidence in the target", False),
     "clean_confidence": ("Confidence before the attack", False),
+    "entropy": ("Entropy of the photo's grey values, bits", False),
     "linf": ("Largest change of a channel, 1/255", True),
     "l2": ("Euclidean norm of the change", True),
     "iterations": ("Steps of the attack", True),

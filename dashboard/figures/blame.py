@@ -11,7 +11,7 @@ from dashboard.figures.clicks import target
 from dashboard.figures.overview import finish, label, line_up, records
 from dashboard.theme import colours
 
-TITLES = {"border": "Border", "edges": "Edges", "rest": "Rest"}
+TITLES = {"border": "Border", "edges": "Edges", "rest": "Rest", blame.OWN: "Own explanation"}
 OPENED = 24
 """Cases behind a bar that a click opens."""
 
@@ -20,16 +20,18 @@ def atlas(board: Board) -> go.Figure:
     """A panel a place: by how much each method's share of false alarms there exceeds chance; a bar opens its cases."""
     found = boards.cached(blame.by_case, board)
     means = blame.shares(found)
-    order = means[means["place"] == "border"].sort_values("mean", ascending=False)["explainer"].tolist()
+    titles = {place: title for place, title in TITLES.items() if (means["place"] == place).any()}
+    first = means[means["place"] == next(iter(titles))].sort_values("mean", ascending=False)["explainer"]
+    order = [*first, *(name for name in board.explainers if name in set(means["explainer"]) - set(first))]
     colour = colours(board.explainers)
     figure = make_subplots(
-        cols=len(TITLES),
+        cols=len(titles),
         shared_xaxes="all",
         shared_yaxes=True,
         horizontal_spacing=0.03,
-        subplot_titles=list(TITLES.values()),
+        subplot_titles=list(titles.values()),
     )
-    for column, place in enumerate(TITLES, start=1):
+    for column, place in enumerate(titles, start=1):
         rows = means[means["place"] == place]
         marks = []
         for name, cases, low, high in records(rows, "explainer", "cases", "low", "high"):
@@ -45,6 +47,6 @@ def atlas(board: Board) -> go.Figure:
             "with the most<extra></extra>",
         )  # fmt: skip
     figure.update_xaxes(zeroline=True, nticks=5)
-    figure.update_xaxes(title="Points above chance", col=2)
+    figure.update_xaxes(title="Points above chance", col=(len(titles) + 1) // 2)
     line_up(figure, [label(name) for name in order])
     return finish(figure, 130 + 26 * len(order), margin={"l": 8, "r": 8, "t": 32, "b": 8})

@@ -20,16 +20,27 @@ found = boards.cached(blame.by_case, board)
 if found.empty:
     st.info("No explanation of this store has a false alarm that can be read.", icon=":material/info:")
     st.stop()
-cases = found["case_id"].nunique()
-st.markdown(
-    f"Every method's explanation at the n whose size is closest to the attacked region's, in **{cases:,}** cases "
-    "spread evenly over the store. Of its pixels outside the region, the shares that fall near the region's border, "
-    "on edges of the photo, and elsewhere, each minus what random pixels give. Zero is chance."
-)
+looked = found[found["place"] != blame.OWN]
+own = found.loc[found["place"] == blame.OWN, "case_id"].nunique()
+words = []
+if len(looked):
+    words.append(
+        f"Every method's explanation at the n whose size is closest to the attacked region's, in "
+        f"**{looked['case_id'].nunique():,}** cases spread evenly over the store. Of its pixels outside the region, "
+        "the shares that fall near the region's border, on edges of the photo, and elsewhere, each minus what random "
+        "pixels give. Zero is chance."
+    )
+if own:
+    words.append(
+        f"**Own explanation**, in {own:,} cases: the share on which the method also points in the photo before the "
+        "attack, for the photo's own class, minus chance: what it would have said anyway."
+    )
+st.markdown(" ".join(words))
 clicks.chart(figures.atlas, board)
 st.caption(
     f"A click on a bar opens the {figures.OPENED} cases with the most. Whiskers: 95 % over photos. Border: a band of "
     f"{blame.BORDER:.0%} of the image's side around the region. Edges: the steepest {1 - blame.EDGES:.0%} of the "
-    "photo's pixels by Sobel's gradient, that band left out. Where the photo's own explanation points cannot be told: "
-    "stores do not hold that map."
+    "photo's pixels by Sobel's gradient, that band left out. Own explanation: of the first pixels of each ranking, as "
+    "many as the region has, so that it shares pixels with the other three."
+    + ("" if own else " This store lacks it: its sweep did not ask about the photos (`--controls`).")
 )

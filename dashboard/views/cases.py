@@ -172,10 +172,13 @@ def table(board: Board, selection: Selection, total: int) -> None:
         "spread": st.column_config.NumberColumn("Spread over seeds", help=filters.HELP["spread"], format="%.3f"),
         "clean_confidence": percentage("Confidence before", "In the original class, before the attack."),
         "iterations": st.column_config.NumberColumn("Iterations", help="Steps of the attack."),
+        "entropy": st.column_config.NumberColumn("Entropy", help="Of the photo's grey values, bits.", format="%.2f"),
+        "target_class": st.column_config.TextColumn("Target"),
     }
     shares = ["region_share", "clean_confidence", "target_confidence"]
     shown[shares] *= filters.PERCENT
-    shown["clean_class"] = shown["clean_class"].map(visible)
+    for name in ("clean_class", "target_class"):
+        shown[name] = shown[name].map(visible)
     for end in ("best", "worst"):
         shown[end] = shown[f"{end}_method"].map(lambda name: visible(theme.explainer_name(name)), na_action="ignore")
     scores = matching.by_method(board.query, selection, shown["case_id"].tolist())
