@@ -101,9 +101,7 @@ def test_none_are_none(tmp_path: Path) -> None:
 @given(st.integers(0, 2**31), st.integers(1, 63))
 def test_likeness_is_spearman_s_and_that_of_sets(seed: int, pixels: int) -> None:
     rng = np.random.default_rng(seed)
-    region = np.zeros(64, bool)
-    region[rng.permutation(64)[:pixels]] = True
-    region = region.reshape(8, 8)
+    region = (rng.permutation(64) < pixels).reshape(8, 8)
     one, other = (np.asarray(rng.permutation(64).reshape(8, 8), dtype=np.float64) for _ in range(2))
     found = likeness(one, other, region)
     assert found.correlation == pytest.approx(spearmanr(one.ravel(), other.ravel())[0])
