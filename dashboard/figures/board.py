@@ -73,7 +73,7 @@ def _limits(figure: go.Figure, found: dict[str, dict[str, Estimate]], board: Boa
         best = max(means, key=means.__getitem__)
         figure.add_vrect(x0=0, x1=means[best], fillcolor=fade(NEUTRAL, 0.13), line_width=0, layer="below")
         side = "left" if means[best] < max(every.values()) / 2 else "right"  # where there is more room
-        _line(figure, means[best], f"best without a network: {label(best)}", side, rows)
+        _line(figure, means[best], f"floor: {label(best)}", side, rows)
     if ceiling is not None:
         _line(figure, ceiling, f"ceiling: {label(ORACLE)}", "right", -1)
 
