@@ -135,6 +135,21 @@ def listed(folder: UPath) -> list[UPath]:
         return [folder / name.rstrip("/").rpartition("/")[2] for name in sorted(found)]
 
 
+def files_of(path: UPath) -> list[UPath]:
+    """The object itself, or all of a folder, at any depth; over HTTP there are no folders.
+
+    Raises:
+        FileNotFoundError: there is neither.
+    """
+    if exists(path):
+        return [path]
+    with plainly():
+        names = [] if path.protocol in READ_ONLY else path.fs.find(path.path)
+        if not names:
+            raise FileNotFoundError
+        return [path / name.removeprefix(path.path).lstrip("/") for name in names]
+
+
 def remove(folder: UPath) -> None:
     """Delete an object, or all of a folder."""
     with plainly():
