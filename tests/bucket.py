@@ -156,7 +156,7 @@ class Ranges(SimpleHTTPRequestHandler):
             some += bytes(2**24)
         self.wfile.write(some[: len(some) // 2] if fault == "cut" else some)
 
-    do_HEAD = do_GET
+    do_HEAD = do_GET  # noqa: N815
 
     def log_message(self, *_: object) -> None:
         """Nothing."""

@@ -5,9 +5,8 @@ import stat
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from io import BytesIO
+from io import BufferedReader, BytesIO
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
@@ -48,7 +47,7 @@ def undecodable(path: Place) -> str:
 
 
 @contextmanager
-def opened(path: Place) -> Iterator[BinaryIO]:
+def opened(path: Place) -> Iterator[BufferedReader | BytesIO]:
     """A regular file, open for reading; a pipe or device is refused and never waited for.
 
     Raises:
