@@ -20,6 +20,7 @@ from compute.errors import InputError, Notice
 from compute.options import takes
 from compute.reporting.words import aim
 from compute.store.opening import Store, open_store
+from compute.store.places.place import place
 from compute.sweep.config import ATTACK, ATTACKS, PROFILES, RUN, Config, configure
 from compute.text import visible
 
@@ -34,7 +35,7 @@ app = typer.Typer(
 )
 out, err = (Console(stderr=stderr, markup=False, emoji=False, highlight=False) for stderr in (False, True))
 
-StoreArgument = Annotated[Path, typer.Argument(help="Folder of a published store.", show_default=False)]
+StoreArgument = Annotated[str, typer.Argument(help="Folder or URL of a published store.", show_default=False)]
 
 
 @app.command()
@@ -79,7 +80,7 @@ def sweep(
 
 
 @app.command()
-def publish(folder: Annotated[Path, typer.Argument(help="--out of the sweep.", show_default=False)]) -> None:
+def publish(folder: Annotated[str, typer.Argument(help="--out of the sweep.", show_default=False)]) -> None:
     """Join the finished shards of a sweep into its store."""
     from compute.sweep.run import publish as join
 
@@ -151,7 +152,7 @@ def show(
 
 @app.command()
 def dashboard(
-    path: Annotated[Path, typer.Argument(help="A store, or a folder of stores.")] = Path("data"),
+    path: Annotated[str, typer.Argument(help="A store, or a folder or bucket of stores; also a URL.")] = "data",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port, or the next free one.")] = 8501,
     host: Annotated[
         str, typer.Option(help="Address to listen on; the default is this machine alone, 0.0.0.0 all that reach it.")
@@ -169,7 +170,22 @@ def dashboard(
     from dashboard.launch import launch
 
     hosts = allow_host or ()
-    raise typer.Exit(launch(path, port=port, host=host, base_path=base_path, allowed_hosts=hosts))
+    raise typer.Exit(launch(place(path), port=port, host=host, base_path=base_path, allowed_hosts=hosts))
+
+
+@app.command()
+def pack(
+    store: StoreArgument,
+    out_: Annotated[str, typer.Argument(metavar="OUT", help="Folder or URL of the copy.", show_default=False)],
+    images: Annotated[
+        bool, typer.Option(help="Whether the copy has the pictures; leave them out where photos may not be passed on.")
+    ] = True,
+) -> None:
+    """A verified copy of a store, to publish: on a web server that knows ranges, in a bucket, or as a folder."""
+    from compute.store.places.packing import pack as copy
+
+    packed = copy(open_store(store), out_, images=images)
+    out.print(visible(f"Store: {packed.path}"), soft_wrap=True)
 
 
 _BENCH = (

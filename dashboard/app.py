@@ -22,7 +22,10 @@ STORE_HELP = "One run of one configuration. Overview and Explainers can set two 
 def choose() -> boards.Board:
     """The store that the URL or the selector names; a page in words instead, where there is none to open."""
     root = boards.root()
-    stores = boards.find(root)
+    try:
+        stores = boards.find(root)
+    except InputError as error:
+        trouble.unreachable(str(error))
     if not stores:
         trouble.no_store(root)
     names = list(stores)

@@ -10,7 +10,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from upath import UPath
+
 from compute.errors import InputError
+from compute.store.places.finding import stores_at
+from compute.store.places.place import Place
 from dashboard import HOSTS_VARIABLE, STORES_VARIABLE
 from dashboard.text import visible
 
@@ -21,28 +25,32 @@ _REMEMBERED = 5
 
 
 def launch(
-    path: Path,
+    path: Place,
     *,
     port: int = 8501,
     host: str = "127.0.0.1",
     base_path: str = "",
     allowed_hosts: Sequence[str] = (),
 ) -> int:
-    """Serve the stores at or under the path until interrupted; returns the server's exit status.
+    """Serve the stores at or under a path or a URL until interrupted; returns the server's exit status.
 
     Takes the next free port where the wanted one is taken, and prints the address.
 
     Args:
-        path: A store, or a folder of stores.
+        path: A store, or a folder or bucket of stores.
         port: Port from which on a free one is taken.
         host: Address to listen on.
         base_path: Path of the address below which the pages lie, as behind a reverse proxy.
         allowed_hosts: Names under which the dashboard answers, besides addresses, localhost and `host`; "*" is any.
 
     Raises:
-        InputError: no such folder, no free port, an address that is not this machine's, or a base path that is none.
+        InputError: no such folder, a URL without a store, no free port, an address that is not this machine's, or a
+            base path that is none.
     """
-    if not path.is_dir():
+    if isinstance(path, UPath):
+        if not stores_at(path):
+            raise InputError(f"{path}: no store lies there; give a store, or a bucket of stores")
+    elif not path.is_dir():
         raise InputError(f"{path}: no such folder; give a store, or a folder of stores")
     base = base_path.strip("/")
     if not re.fullmatch(r"([\w~-][\w.~-]*(/(?!$)|$))*", base, re.ASCII):
@@ -63,7 +71,11 @@ def launch(
     ]
     print(f"wolfspider dashboard over {visible(path)}: {address(host, port, base)} (Ctrl+C stops it)", flush=True)
     names = ",".join([host, *_own_names(host), *allowed_hosts])
-    environment = {**os.environ, STORES_VARIABLE: str(path.resolve()), HOSTS_VARIABLE: names}
+    environment = {
+        **os.environ,
+        STORES_VARIABLE: str(path if isinstance(path, UPath) else path.resolve()),
+        HOSTS_VARIABLE: names,
+    }
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: sys.exit(0))
     with subprocess.Popen(command, env=environment) as server:

@@ -159,7 +159,7 @@ def _moved(table: Path) -> None:
 @pytest.mark.parametrize("entry", STORES)
 @pytest.mark.parametrize("kind", DAMAGES)
 def test_a_damaged_store(command: Command, store: Store, tmp_path: Path, kind: str, entry: str) -> None:
-    copy = Path(shutil.copytree(store.path, tmp_path / ":smile: [red]"))
+    copy = Path(shutil.copytree(str(store.path), tmp_path / ":smile: [red]"))
     damage, offender = DAMAGES[kind]
     damage(copy)
     before = listing(tmp_path)
@@ -169,7 +169,7 @@ def test_a_damaged_store(command: Command, store: Store, tmp_path: Path, kind: s
 
 
 def test_a_table_whose_bytes_changed(command: Command, store: Store, tmp_path: Path) -> None:
-    copy = Path(shutil.copytree(store.path, tmp_path / "copy"))
+    copy = Path(shutil.copytree(str(store.path), tmp_path / "copy"))
     _flipped(copy)
     check(command("show", "--verify", copy), "explanations")
 
@@ -188,7 +188,7 @@ def test_names_in_a_store_are_text(command: Command, store: Store, tmp_path: Pat
     texts = [text for text in TEXTS if text.encode(errors="ignore").decode() == text]  # no JSON holds the others
     hostile = dict(zip(texts, texts, strict=True))
     for text in texts:
-        copy = Path(shutil.copytree(store.path, tmp_path / text))
+        copy = Path(shutil.copytree(str(store.path), tmp_path / text))
         known = store.manifest
         edit = _edited(
             classifier=known["classifier"] | {"name": text},

@@ -23,7 +23,7 @@ def board(tmp_path_factory: pytest.TempPathFactory) -> boards.Board:
 
 @pytest.fixture(scope="module")
 def address(board: boards.Board) -> Iterator[str]:
-    with served(board.store.path) as address:
+    with served(Path(str(board.store.path))) as address:
         yield address
 
 

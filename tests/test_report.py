@@ -136,13 +136,13 @@ def test_the_paper_s_three_rank_among_themselves_whoever_else_takes_part(tmp_pat
     assert alone.summary.paper == {
         name: {m: e for m, e in alone.summary.explainers[name].items() if m.startswith("mean_rank")} for name in PAPER
     }
-    more = open_store(make_store(tmp_path / "more", cases=20, size=32, explainers=(*three[:3], "own", "random")))
-    found = report(more)
+    more = make_store(tmp_path / "more", cases=20, size=32, explainers=(*three[:3], "own", "random"))
+    found = report(open_store(more))
     assert paper_ranks(found.summary) == {}
-    rewrite(more.path, "explanations", pd.read_parquet(more.path / "explanations.parquet").query("explainer != 'own'"))
+    rewrite(more, "explanations", pd.read_parquet(more / "explanations.parquet").query("explainer != 'own'"))
     for table in ("controls", "repeats"):
-        rewrite(more.path, table, pd.read_parquet(more.path / f"{table}.parquet").query("explainer != 'own'"))
-    with open_store(more.path).connect() as connection:
+        rewrite(more, table, pd.read_parquet(more / f"{table}.parquet").query("explainer != 'own'"))
+    with open_store(more).connect() as connection:
         assert summarise(connection).paper == found.summary.paper
     shown = " ".join(printed(as_table(found)).split())
     assert "Table 1, the paper's three among themselves" in shown

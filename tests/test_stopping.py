@@ -139,7 +139,7 @@ def test_a_full_disk_is_one_line(store: Store) -> None:
 
 
 def test_letters_that_a_terminal_does_not_have(store: Store, tmp_path: Path) -> None:
-    copy = Path(shutil.copytree(store.path, tmp_path / "naïve"))
+    copy = Path(shutil.copytree(str(store.path), tmp_path / "naïve"))
     command = [sys.executable, *MODULE, "report", str(copy)]
     environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "1"}
     ended = subprocess.run(command, check=False, env=environment, capture_output=True, timeout=60)

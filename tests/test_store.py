@@ -27,7 +27,7 @@ from compute.store.schema import PUBLISHED
 @pytest.fixture
 def copy(store: Store, tmp_path: Path) -> Path:
     """A store that may be damaged."""
-    return shutil.copytree(store.path, tmp_path / "store")
+    return shutil.copytree(str(store.path), tmp_path / "store")
 
 
 def column(connection: duckdb.DuckDBPyConnection, query: str) -> list[Any]:
@@ -178,7 +178,7 @@ def moving(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a store of two photos in the folder `a`, beside two others, `ab` and `ac`."""
     folder = tmp_path_factory.mktemp("moving")
     for name in ("ab", "ac"):
-        shutil.copytree(store.path, folder / name)
+        shutil.copytree(str(store.path), folder / name)
     tiny.published(folder / "a", 2)
     return folder
 
@@ -210,8 +210,8 @@ def test_the_path_of_a_store_does_not_matter(moving: Path, name: bytes) -> None:
 
 
 def test_a_store_is_found_through_links(store: Store, tmp_path: Path) -> None:
-    (tmp_path / "link").symlink_to(store.path)
-    assert facts(tmp_path / "link") == facts(store.path)
+    (tmp_path / "link").symlink_to(str(store.path))
+    assert facts(tmp_path / "link") == facts(Path(str(store.path)))
 
 
 def test_checksums_tell_what_was_damaged(copy: Path) -> None:

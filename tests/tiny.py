@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from compute.explainers import Task
 from compute.inputs.source import Source, from_array
 from compute.networks.classifier import Classifier
 from compute.store.opening import Store
+from compute.store.places.place import Place
 from compute.store.schema import DERIVED, TABLES
 from compute.sweep.config import ATTACKS, Config
 from compute.sweep.sweep import run_sweep
@@ -83,19 +83,19 @@ def sources(count: int) -> list[Source]:
     return [from_array(f"made {i}", photo(i)) for i in range(count)]
 
 
-def config(out: Path, **options: Any) -> Config:
+def config(out: str | Place, **options: Any) -> Config:
     """A configuration of seconds."""
     small: dict[str, Any] = {"regions": 3, "lime_samples": 40, "min_size": 40, "group": 2, "device": "cpu"}
     small |= ATTACKS["argmax"]
     return Config(out=str(out), **{**small, **options})
 
 
-def sweep(out: Path, count: int = 5, shard: tuple[int, int] = (1, 1), **options: Any) -> Store | None:
+def sweep(out: str | Place, count: int = 5, shard: tuple[int, int] = (1, 1), **options: Any) -> Store | None:
     """Sweep made photos with the tiny classifier."""
     return run_sweep(config(out, **options), sources=sources(count), classifier=classifier(), shard=shard)
 
 
-def published(out: Path, count: int = 5, **options: Any) -> Store:
+def published(out: str | Place, count: int = 5, **options: Any) -> Store:
     """The store of such a sweep."""
     store = sweep(out, count, **options)
     assert store is not None

@@ -10,9 +10,12 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from upath import UPath
 
 from compute.errors import Notice
 from compute.inputs.source import PhotoError
+from compute.store.files import read_whole
+from compute.store.places.place import Place
 
 try:
     import pillow_heif
@@ -36,7 +39,7 @@ _KEPT = {"1": "L", "L": "L", "LA": "L", "CMYK": "CMYK"}
 """Modes whose colours are not RGB until a colour profile has been applied; all others are made RGB first."""
 
 
-def undecodable(path: Path) -> str:
+def undecodable(path: Place) -> str:
     """Why no decoder takes a file, and what to do."""
     if path.suffix.lower() in _HEIF and "HEIF" not in FORMATS:
         return "needs pillow-heif: pip install 'wolfspider[heif]'"
@@ -44,12 +47,16 @@ def undecodable(path: Path) -> str:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[BufferedReader]:
+def opened(path: Place) -> Iterator[BufferedReader | BytesIO]:
     """A regular file, open for reading; a pipe or device is refused and never waited for.
 
     Raises:
         PhotoError: with the reason, also for what goes wrong while it is read.
+        InputError: behind a URL, where the reason is not the photo: a sweep without it would be another sweep.
     """
+    if isinstance(path, UPath):
+        yield BytesIO(read_whole(path, MAX_BYTES))
+        return
     try:
         with open(path, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0))) as file:
             status = os.fstat(file.fileno())
@@ -65,7 +72,7 @@ def opened(path: Path) -> Iterator[BufferedReader]:
 
 
 @contextmanager
-def upright(path: Path) -> Iterator[Image.Image]:
+def upright(path: Place) -> Iterator[Image.Image]:
     """The first image of a file, decoded, turned as its EXIF orientation says.
 
     What decoders warn of becomes a notice that names the file.
@@ -93,7 +100,7 @@ def upright(path: Path) -> Iterator[Image.Image]:
 
 
 @contextmanager
-def _attributed(path: Path) -> Iterator[None]:
+def _attributed(path: Place) -> Iterator[None]:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # MAX_PIXELS is the bound here

@@ -4,7 +4,6 @@ import hashlib
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -12,22 +11,25 @@ from PIL import Image
 from compute.inputs.decode import opened, square, upright
 from compute.inputs.regions import Labels, storable
 from compute.inputs.source import PhotoError
+from compute.store.files import exists
+from compute.store.places.place import Place
 
 LIKE_LABELS = re.compile(r"\.regions\.[^.]+$", re.IGNORECASE)
 """Names of files that are no photos themselves."""
 
 
-def beside(photo: Path) -> Path | None:
+def beside(photo: Place) -> Place | None:
     """The label image beside a photo, where there is one."""
-    path = photo.with_name(f"{photo.stem}.regions.png")
-    try:
-        path.lstat()
-    except OSError:  # missing, or a name too long to exist
-        return None
-    return path
+    path = name_beside(photo)
+    return path if exists(path) else None
 
 
-def digest(path: Path) -> bytes:
+def name_beside(photo: Place) -> Place:
+    """Where it would be."""
+    return photo.with_name(f"{photo.stem}.regions.png")
+
+
+def digest(path: Place) -> bytes:
     """SHA-256 of a label image.
 
     Raises:
@@ -37,7 +39,7 @@ def digest(path: Path) -> bytes:
         return hashlib.file_digest(file, "sha256").digest()
 
 
-def regions(path: Path, shape: tuple[int, int], size: int) -> Labels:
+def regions(path: Place, shape: tuple[int, int], size: int) -> Labels:
     """A label image, cropped as its photo of `shape` (width, height) is: (size, size) int32.
 
     Raises:
@@ -52,7 +54,7 @@ def regions(path: Path, shape: tuple[int, int], size: int) -> Labels:
 
 
 @contextmanager
-def _naming(path: Path) -> Iterator[None]:
+def _naming(path: Place) -> Iterator[None]:
     try:
         yield
     except PhotoError as error:

@@ -1,15 +1,20 @@
 """The files that may be photos, under what was given; what is passed over is counted by kind and said once."""
 
 import os
+import stat
 from collections import defaultdict
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
+from upath import UPath
+
 from compute.errors import InputError
 from compute.inputs import drawn
 from compute.inputs.decode import SUFFIXES, undecodable
 from compute.inputs.source import Passed, printable
+from compute.store.places import remote
+from compute.store.places.place import Place, place
 
 MOST_KINDS = 10
 """Kinds of passed-over files that are named; the rest are counted together."""
@@ -22,49 +27,57 @@ _BUNDLED = {
     "china.jpg": ("sklearn", "datasets/images", "CC-BY-2.0"),
     "flower.jpg": ("sklearn", "datasets/images", "CC-BY-2.0"),
 }
-_Kinds = dict[tuple[str, str], list[Path]]
+_Kinds = dict[tuple[str, str], list[Place]]
 """Paths by (kind, reason)."""
 
 
-def under(given: list[str]) -> tuple[list[Path], Passed]:
+def under(given: list[str]) -> tuple[list[Place], Passed]:
     """The files given, and those of photos' names in the folders given, sorted.
 
     Links to files are followed, links to folders are named.
 
     Raises:
-        InputError: a path that cannot be read.
+        InputError: a path or URL that cannot be read.
     """
-    files: list[Path] = []
+    files: list[Place] = []
     kinds: _Kinds = defaultdict(list)
     passed: Passed = []
-    for path in map(Path, given):
+    for path in map(place, given):
         try:
-            path.stat()
+            there = remote.files_of(path) if isinstance(path, UPath) else _walked(path, kinds, passed)
         except (OSError, ValueError) as error:
             missing = isinstance(error, FileNotFoundError)
             reason = "no such file or folder" if missing else f"cannot be read ({error})"
             raise InputError(f"--photos {printable(str(path))}: {reason}") from error
-        if not path.is_dir():
-            files.append(path)
+        if there == [path]:
+            files += there
             continue
-        for parent, folders, names in os.walk(
-            path, onerror=lambda e: passed.append((printable(str(e.filename)), f"cannot be read ({e.strerror})"))
-        ):
-            here = [Path(parent, name) for name in names]
-            photos = [p for p in here if p.suffix.lower() in SUFFIXES and not drawn.LIKE_LABELS.search(p.name)]
-            files += photos
-            kinds["linked folder", "not followed: give --photos the folder itself"] += [
-                link for link in (Path(parent, name) for name in folders) if link.is_symlink()
-            ]
-            for other in {*here} - {*photos} - {drawn.beside(photo) for photo in photos}:
-                if other.name != "SOURCES.csv":
-                    kinds[_kind(other)].append(other)
+        photos = [p for p in there if p.suffix.lower() in SUFFIXES and not drawn.LIKE_LABELS.search(p.name)]
+        files += photos
+        for other in {*there} - {*photos} - {drawn.name_beside(photo) for photo in photos}:
+            if other.name != "SOURCES.csv":
+                kinds[_kind(other)].append(other)
     unspeakable = [path for path in files if printable(str(path)) != str(path)]
     kinds["non-UTF-8 name", "not taken: rename the file"] += unspeakable
-    return sorted({*files} - {*unspeakable}), passed + _counted(kinds)
+    return sorted({*files} - {*unspeakable}, key=str), passed + _counted(kinds)
 
 
-def _kind(path: Path) -> tuple[str, str]:
+def _walked(path: Path, kinds: _Kinds, passed: Passed) -> list[Place]:
+    """The file, or the files of a folder and those in it; what is passed over is added to the last two."""
+    if not stat.S_ISDIR(path.stat().st_mode):
+        return [path]
+    found: list[Place] = []
+    for parent, folders, names in os.walk(
+        path, onerror=lambda e: passed.append((printable(str(e.filename)), f"cannot be read ({e.strerror})"))
+    ):
+        found += [Path(parent, name) for name in names]
+        kinds["linked folder", "not followed: give --photos the folder itself"] += [
+            link for link in (Path(parent, name) for name in folders) if link.is_symlink()
+        ]
+    return found
+
+
+def _kind(path: Place) -> tuple[str, str]:
     if drawn.LIKE_LABELS.search(path.name):
         return "label image", "none beside it is its photo: NAME.regions.png belongs to NAME.jpg or the like"
     return f"{path.suffix.lower() or 'other'} file", undecodable(path)

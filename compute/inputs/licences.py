@@ -4,25 +4,26 @@ import csv
 import io
 from collections import defaultdict
 from collections.abc import Iterable
-from pathlib import Path
 
 from compute.inputs.decode import opened
 from compute.inputs.source import Passed, PhotoError
+from compute.store.files import exists
+from compute.store.places.place import Place
 
 _FILE = {"file", "filename", "name"}
 _LICENCE = {"licence", "license"}
 
 
-def licences(photos: Iterable[Path]) -> tuple[dict[Path, str], Passed]:
+def licences(photos: Iterable[Place]) -> tuple[dict[Place, str], Passed]:
     """Licences by photo; and a word on each list that names none for some of the photos beside it."""
-    folders: dict[Path, list[Path]] = defaultdict(list)
+    folders: dict[Place, list[Place]] = defaultdict(list)
     for photo in photos:
         folders[photo.parent].append(photo)
-    found: dict[Path, str] = {}
+    found: dict[Place, str] = {}
     passed: Passed = []
     for folder, beside in folders.items():
         path = folder / "SOURCES.csv"
-        if not path.exists():
+        if not exists(path):
             continue
         listed, reason = _read(path)
         found |= {photo: listed[photo.name] for photo in beside if photo.name in listed}
@@ -32,7 +33,7 @@ def licences(photos: Iterable[Path]) -> tuple[dict[Path, str], Passed]:
     return found, passed
 
 
-def _read(path: Path) -> tuple[dict[str, str], str]:
+def _read(path: Place) -> tuple[dict[str, str], str]:
     """Licences by file name, and what is wrong with the list, if anything."""
     try:
         with opened(path) as file:

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Iterable
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -12,6 +11,7 @@ from compute.inputs import drawn, files
 from compute.inputs.decode import SUFFIXES, opened, square, to_rgb, upright
 from compute.inputs.licences import licences
 from compute.inputs.source import Bytes, Passed, Photo, PhotoError, Source, photo_id, printable, unique
+from compute.store.places.place import Place
 
 MIN_SIDE = 64
 """Shorter side, in pixels, below which an enlarged crop would show nothing but interpolation."""
@@ -72,7 +72,7 @@ def _crop(image: Image.Image, size: int) -> Bytes:
     return np.array(square(to_rgb(image), size, Image.Resampling.BICUBIC))
 
 
-def _digest(path: Path) -> str:
+def _digest(path: Place) -> str:
     """SHA-256 of a photo, and of the label image beside it."""
     with opened(path) as file:
         digest = hashlib.file_digest(file, "sha256")

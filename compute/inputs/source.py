@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from compute.errors import InputError
+from compute.store.places.place import Place
 
 Bytes = npt.NDArray[np.uint8]
 Passed = list[tuple[str, str]]
@@ -30,7 +31,7 @@ class Source:
     origin: str
     sha256: str
     licence: str | None
-    path: Path | None
+    path: Place | None
     pixels: Bytes | None = field(default=None, compare=False, repr=False)
 
 

@@ -1,28 +1,52 @@
-"""Files of a store, which may come from anywhere: regular files alone are read, once, and never more than is sane."""
+"""Files of a store, which may come from anywhere: regular files alone are read, once, and never more than is sane.
+
+They lie here or behind URLs; what cannot be read is an InputError either way.
+"""
 
 import errno
 import hashlib
 import os
 import stat
 from io import BufferedReader
-from pathlib import Path
 from typing import Any
 
 from pydantic_core import from_json
+from upath import UPath
 
 from compute.errors import InputError
+from compute.store.places import remote
+from compute.store.places.place import Place
 
 LARGEST_JSON = 16 * 2**20
 """Bytes; a photo takes about 40 of them."""
+BLOCK = 2**20
+"""Bytes of a request where less is read of a file behind a URL."""
+Stamp = tuple[str, ...]
 
 
-def open_regular(path: Path) -> BufferedReader:
+def exists(path: Place) -> bool:
+    """Whether there is a file, or a link or folder here, of that name.
+
+    Raises:
+        InputError: behind a URL that cannot be asked.
+    """
+    if not isinstance(path, UPath):
+        return os.path.lexists(path)
+    try:
+        return remote.exists(path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def open_regular(path: Place) -> BufferedReader:
     """Open a file for reading, whatever its path looks like; links, pipes and devices are refused, not waited for.
 
     Raises:
         InputError: it is missing, cannot be read, or is no regular file.
     """
     try:
+        if isinstance(path, UPath):
+            return BufferedReader(remote.RemoteFile(path), BLOCK)
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
     except FileNotFoundError as error:
         raise InputError(f"{path}: missing; take another copy of the store, or make it again") from error
@@ -36,23 +60,32 @@ def open_regular(path: Path) -> BufferedReader:
     return os.fdopen(descriptor, "rb")
 
 
-def read_whole(path: Path, most: int) -> bytes:
+def stamp(file: BufferedReader) -> Stamp:
+    """What an opened file shares with no other, and with itself only while it is unchanged."""
+    if isinstance(file.raw, remote.RemoteFile):
+        return file.raw.stamp
+    found = os.fstat(file.fileno())
+    return tuple(map(str, (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)))
+
+
+def read_whole(path: Place, most: int) -> bytes:
     """The content of a regular file of at most `most` bytes.
 
     Raises:
         InputError: as `open_regular`, or it is larger.
     """
     with open_regular(path) as file:
-        size = os.fstat(file.fileno()).st_size
+        size = file.seek(0, os.SEEK_END)
         if size > most:
             raise InputError(f"{path}: larger than {most:,} bytes, the most that is read")
         try:
+            file.seek(0)
             return file.read(size)  # read(most) would ask for so much memory first
         except OSError as error:
             raise InputError(f"{path}: cannot be read ({error.strerror})") from error
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Place) -> Any:
     """What a JSON file holds; it is strict JSON, without NaN, and not nested beyond reason.
 
     Raises:
@@ -69,7 +102,10 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def sha256_file(path: Path) -> str:
-    """SHA-256 of a regular file as hexadecimal digits, read in pieces; see `open_regular`."""
+def sha256_file(path: Place) -> str:
+    """SHA-256 of a regular file as hexadecimal digits, read in pieces; see `read_whole`."""
     with open_regular(path) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        try:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read ({error.strerror})") from error

@@ -1,12 +1,12 @@
 """What `run.json` and `manifest.json` must hold: types and bounds, since both may come from anywhere."""
 
-from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from compute.errors import InputError
 from compute.store.files import read_json
+from compute.store.places.place import Place
 from compute.store.schema import PUBLISHED, SCHEMA_VERSION
 
 RUN, MANIFEST = "run.json", "manifest.json"
@@ -89,7 +89,7 @@ class Manifest(Run):
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
-def read_run(root: Path) -> dict[str, Any]:
+def read_run(root: Place) -> dict[str, Any]:
     """The record of the run that a folder was claimed for.
 
     Raises:
@@ -101,7 +101,7 @@ def read_run(root: Path) -> dict[str, Any]:
         raise InputError(f"{root}: no sweep was started here ({error})") from error
 
 
-def read_manifest(root: Path) -> dict[str, Any]:
+def read_manifest(root: Place) -> dict[str, Any]:
     """The manifest of a published store.
 
     Raises:
@@ -120,7 +120,7 @@ def read_manifest(root: Path) -> dict[str, Any]:
     return _checked(Manifest, found, path)
 
 
-def _checked(model: type[_Model], found: Any, path: Path) -> dict[str, Any]:
+def _checked(model: type[_Model], found: Any, path: Place) -> dict[str, Any]:
     try:
         model.model_validate(found)
     except ValidationError as error:

@@ -1,8 +1,8 @@
 """A published store: one directory, one run of one configuration, checked when it is opened.
 
 A store may come from anywhere. Its path is never text of a query, its files are read as bytes that are verified and
-then parsed, and its connections can reach no file. Nothing here imports torch: the dashboard and notebooks open
-stores through this module alone.
+then parsed, and its connections can reach no file and no network. Nothing here imports torch: the dashboard and
+notebooks open stores through this module alone.
 """
 
 import os
@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from io import BufferedReader
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -18,13 +17,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
+from upath import UPath
 
 from compute.errors import InputError
 from compute.store.derived import derive, taking_part
-from compute.store.files import open_regular, read_whole, sha256, sha256_file
+from compute.store.files import exists, open_regular, read_whole, sha256, sha256_file
 from compute.store.keys import wrong_keys, wrong_rows
 from compute.store.manifest import MANIFEST as MANIFEST  # noqa: PLC0414 (whoever opens stores looks for it)
 from compute.store.manifest import RUN, read_manifest
+from compute.store.places.place import Place, place
 from compute.store.schema import PUBLISHED
 
 MEMORY_TABLES = tuple(name for name in PUBLISHED if name != "images")
@@ -51,7 +52,7 @@ class Store:
     `images`, too large to be read at once, is an exception: `damaged` verifies it.
     """
 
-    path: Path
+    path: Place
     manifest: dict[str, Any]
     tables: Mapping[str, pa.Table] = field(repr=False, compare=False)
 
@@ -71,7 +72,7 @@ class Store:
         connection.execute("set lock_configuration = true")
         return connection
 
-    def file(self, table: str) -> Path:
+    def file(self, table: str) -> Place:
         """The Parquet file of a table."""
         return self.path / f"{table}.parquet"
 
@@ -111,18 +112,18 @@ def connected(tables: Mapping[str, pa.Table], explainers: Sequence[tuple[str, bo
     return connection
 
 
-def open_store(path: str | Path) -> Store:
-    """Open a published store read-only.
+def open_store(path: str | Place) -> Store:
+    """Open a published store read-only, at a path or behind a URL.
 
     Raises:
         InputError: no such store, not a store, another schema version, damaged, or tables that do not fit the manifest
             or each other.
     """
-    root = Path(path)
-    if not os.path.isdir(root):  # noqa: PTH112 (Path.is_dir raises where a folder above it is closed)
+    root = place(path)
+    if not isinstance(root, UPath) and not os.path.isdir(root):  # noqa: PTH112 (Path.is_dir raises below closed ones)
         raise InputError(f"{root}: no such folder; `wolfspider sweep --out {root}` makes a store")
-    if not os.path.lexists(root / MANIFEST):
-        begun = os.path.lexists(root / RUN)
+    if not exists(root / MANIFEST):
+        begun = exists(root / RUN)
         hint = f"an unfinished sweep: run the sweep again, or `wolfspider publish {root}`"
         raise InputError(f"{root}: {hint if begun else 'not a store: it has no manifest.json'}")
     manifest = read_manifest(root)
@@ -135,10 +136,10 @@ def open_store(path: str | Path) -> Store:
     path = root / "images.parquet"
     with open_regular(path) as file:
         _check(path, file, "images", manifest["tables"]["images"]["rows"])
-    return Store(root.resolve(), manifest, tables)
+    return Store(root if isinstance(root, UPath) else root.resolve(), manifest, tables)
 
 
-def _read_table(root: Path, table: str, entry: Mapping[str, Any]) -> pa.Table:
+def _read_table(root: Place, table: str, entry: Mapping[str, Any]) -> pa.Table:
     """A table whose bytes are the manifest's, texts as dictionaries."""
     path = root / f"{table}.parquet"
     data = read_whole(path, LARGEST)
@@ -164,7 +165,7 @@ def _read_table(root: Path, table: str, entry: Mapping[str, Any]) -> pa.Table:
     return found
 
 
-def _check(path: Path, source: Any, table: str, rows: int) -> pq.FileMetaData:
+def _check(path: Place, source: Any, table: str, rows: int) -> pq.FileMetaData:
     """The metadata of a table whose schema and number of rows are right."""
     schema = PUBLISHED[table]
     try:

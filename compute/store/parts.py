@@ -14,6 +14,7 @@ import uuid
 import warnings
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -27,10 +28,12 @@ from compute.store.derived import derive, joined, taking_part
 from compute.store.files import sha256_file
 from compute.store.manifest import MANIFEST, RUN, read_run
 from compute.store.part import Rows
+from compute.store.places.place import Place
 from compute.store.schema import BLOB_ROW_GROUP, DERIVED, PUBLISHED, TABLES
 
 PIECE = 50_000
 """Explanations from which tables are derived at a time: a million (case, n) in memory."""
+UNCLAIMED = f"--out {{}}: holds a store or parts without {RUN}; choose another --out"
 
 
 class Parts:
@@ -52,14 +55,11 @@ class Parts:
                 durable.make_folder(self.folder)
             if not self.begun():
                 if used:
-                    raise InputError(f"--out {self.root}: holds a store or parts without {RUN}; choose another --out")
+                    raise InputError(UNCLAIMED.format(self.root))
                 with self._draft(RUN) as draft:
                     durable.write(draft, json.dumps(run, indent=1).encode())
                     durable.claim(draft, self.root / RUN)
-        before, run = self.run(), json.loads(json.dumps(run))  # as it would be read back: lists, not tuples
-        for key in ("config_hash", "environment"):
-            if before[key] != run[key]:
-                raise InputError(f"--out {self.root}: holds {_difference(before, run)}; choose another --out")
+        check_same(self.root, self.run(), run)
         self._share()
 
     def begun(self) -> bool:
@@ -121,12 +121,7 @@ class Parts:
         Memory holds a few groups at a time. Raises InputError if parts are missing or damaged.
         """
         names = [name for group in groups for name in group]
-        missing = [name for name in names if not self._there(name)]
-        if missing:
-            raise InputError(
-                f"{self.root}: {len(missing)} of {len(names)} parts are missing ({missing[0]}, ...); "
-                "run the sweep (every shard of it) again, then publish"
-            )
+        check_complete(self.root, names, self._there)
         self._share()
         seconds: dict[str, float] = {}
         for name in names:
@@ -190,15 +185,8 @@ class Parts:
         finally:
             _remove(draft)
 
-    @contextlib.contextmanager
-    def _in_words(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise InputError(
-                f"--out {self.root}: cannot be written ({error.strerror or error}); what is finished is kept: "
-                "mend that, and run the same command again"
-            ) from error
+    def _in_words(self) -> AbstractContextManager[None]:
+        return writing(self.root)
 
     def _share(self) -> None:
         """Lock the folder beside other processes of the run; who is alone in it removes what dead ones have left.
@@ -214,6 +202,43 @@ class Parts:
                 _remove(leftover)
         with contextlib.suppress(OSError):
             fcntl.flock(descriptor, fcntl.LOCK_SH)
+
+
+@contextlib.contextmanager
+def writing(root: Place) -> Iterator[None]:
+    """What keeps a run from being written, as an InputError."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            f"--out {root}: cannot be written ({error.strerror or error}); what is finished is kept: "
+            "mend that, and run the same command again"
+        ) from error
+
+
+def check_same(root: Place, before: Mapping[str, Any], run: Mapping[str, Any]) -> None:
+    """Check that a folder was claimed for a run.
+
+    Raises:
+        InputError: for another, whose configuration, environment or photos differ.
+    """
+    now = json.loads(json.dumps(run))  # as it would be read back: lists, not tuples
+    for key in ("config_hash", "environment"):
+        if before[key] != now[key]:
+            raise InputError(f"--out {root}: holds {_difference(before, now)}; choose another --out")
+
+
+def check_complete(root: Place, names: Sequence[str], there: Callable[[str], bool]) -> None:
+    """Check that all parts are there.
+
+    Raises:
+        InputError: how many are not.
+    """
+    if missing := [name for name in names if not there(name)]:
+        raise InputError(
+            f"{root}: {len(missing)} of {len(names)} parts are missing ({missing[0]}, ...); "
+            "run the sweep (every shard of it) again, then publish"
+        )
 
 
 def _remove(path: Path) -> None:

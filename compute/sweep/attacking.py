@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from compute.attacks import Attempt, Job, Settings, attack
-from compute.errors import in_words
+from compute.errors import InputError, in_words
 from compute.explainers.base import seed_of
 from compute.explainers.baselines.prior import chroma_texture
 from compute.inputs import photos
@@ -78,6 +78,8 @@ class Attacking:
             except PhotoError as error:
                 rows["failures"].append(failure_row("photo", source.origin, str(error)))
                 continue
+            except InputError:  # a photo that cannot be reached now would be missing without a fault of its own
+                raise
             except Exception as error:  # whatever the network makes of a photo: it never takes its group with it
                 rows["failures"].append(failure_row("photo", source.photo_id, in_words(error)))
                 continue

@@ -76,7 +76,7 @@ class Config(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     photos: Annotated[tuple[Text, ...], Field(strict=False)] = _option(
-        (), "A folder or a file; may be given again. Without any, the bundled photos.", INPUT
+        (), "A folder, a file or a URL; may be given again. Without any, the bundled photos.", INPUT
     )
     classifier: Text = _option(
         "efficientnet_lite0", "A registered or torchvision name (inception_v3, ...), or timm:NAME.", INPUT
@@ -136,7 +136,7 @@ class Config(BaseModel):
     )
     precision: Literal["float32", "bfloat16", "float16"] = _option("float32", "Number format of LIME's passes.", RUN)
     device: Text = _option("auto", "auto, cpu, cuda or cuda:N.", RUN)
-    out: Text = _option("data/store", "Folder of the store.", RUN)
+    out: Text = _option("data/store", "Folder of the store, or its URL in a bucket.", RUN)
 
     @model_validator(mode="wrap")
     @classmethod

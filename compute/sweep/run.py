@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -18,7 +17,8 @@ import pyarrow.compute as pc
 
 from compute.errors import InputError
 from compute.store.opening import Store, open_store
-from compute.store.parts import Parts
+from compute.store.places.bucket import parts_at
+from compute.store.places.place import Place
 from compute.store.schema import SCHEMA_VERSION
 from compute.sweep.config import Config, digest
 
@@ -77,13 +77,13 @@ def explain_part(photo_id: str) -> str:
     return f"explain-{photo_id}"
 
 
-def publish(root: str | Path) -> Store:
+def publish(root: str | Place) -> Store:
     """Join the parts of a finished run into its store; a published store is left as it is.
 
     Raises:
         InputError: no sweep was started there, parts are missing or damaged, or the folder cannot be written.
     """
-    parts = Parts(Path(root))
+    parts = parts_at(root)
     if not parts.published():
         run = parts.run()
         grouped = [

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
 from itertools import groupby
-from pathlib import Path
 
 import torch
 
@@ -24,7 +23,7 @@ from compute.networks.engine import Engine
 from compute.scoring.presentations import Method, methods
 from compute.store.opening import Store
 from compute.store.part import Rows
-from compute.store.parts import Parts
+from compute.store.places.bucket import RunParts, parts_at
 from compute.store.png import from_png
 from compute.sweep.asking import Asking, Case, Prepare, Prepared
 from compute.sweep.attacking import RANDOM, Attacking, aimed_at
@@ -55,7 +54,7 @@ class Sweep:
     sources: dict[str, Source]
     passed_over: tuple[tuple[str, str], ...]
     group: int
-    parts: Parts
+    parts: RunParts
     turns: Turns
     attacking: Attacking
     explaining: Explaining | None
@@ -75,7 +74,7 @@ def open_sweep(
         InputError: naming the option at fault.
     """
     parts, turns = (
-        Parts(Path(config.out)),
+        parts_at(config.out),
         Turns(),
     )  # before code from outside is imported, which may change directories
     engine.tune()

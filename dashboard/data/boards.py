@@ -4,7 +4,6 @@ import os
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import FunctionType
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -12,13 +11,19 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 import streamlit as st
+from upath import UPath
 
 from compute.errors import InputError
+from compute.store.files import LARGEST_JSON, Stamp, open_regular, read_whole, sha256, stamp
 from compute.store.opening import MANIFEST, Store, open_store
+from compute.store.places.finding import stores_at
+from compute.store.places.place import Place, place
 from compute.store.schema import PUBLISHED
 from dashboard import STORES_VARIABLE
-from dashboard.data.images import Images, Stamp, stamp
+from dashboard.data.images import Images
 
+ASKED_AGAIN = 30
+"""Seconds after which a URL is asked again which stores lie there, and whether they have changed."""
 _HELD = ("fits", "spreads")
 """Views that every selection asks: computed once."""
 
@@ -80,27 +85,28 @@ class Board:
         return self._images.read(owners)
 
 
-def find(path: Path) -> dict[str, Path]:
-    """Stores by name: the path itself, or else its direct subfolders, sorted; empty where there is none."""
-    try:
-        if _looks_like_store(path):
-            return {_name(path.resolve()): path}
-        return {_name(p): p for p in sorted(path.iterdir()) if _looks_like_store(p)}
-    except OSError:
-        return {}
+def find(root: Place) -> dict[str, Place]:
+    """Stores by name: the place itself, or else its direct subfolders, sorted; empty where there is none.
+
+    Raises:
+        InputError: see `stores_at`.
+    """
+    found = _stores_behind(str(root)) if isinstance(root, UPath) else stores_at(root)
+    return {_name(root.resolve() if found == [root] else path): path for path in found}
 
 
-def _name(path: Path) -> str:
+def _name(path: Place) -> str:
     """The folder's name; bytes in it that are not UTF-8, which no URL or page can hold, are spelled out."""
-    return os.fsencode(path.name).decode(errors="backslashreplace")
+    name = str(path).rstrip("/").rpartition("/")[2]
+    return os.fsencode(name).decode(errors="backslashreplace")
 
 
-def root() -> Path:
+def root() -> Place:
     """Where this dashboard looks for stores."""
-    return Path(os.environ.get(STORES_VARIABLE, "data"))
+    return place(os.environ.get(STORES_VARIABLE, "data"))
 
 
-def open_board(name: str, path: Path) -> Board:
+def open_board(name: str, path: Place) -> Board:
     """The board of a store, opened once per process, and again when any of its files has changed.
 
     Raises:
@@ -109,19 +115,34 @@ def open_board(name: str, path: Path) -> Board:
     return _open(name, path, _stamps(path))
 
 
-def _stamps(path: Path) -> tuple[Stamp, ...]:
+def _stamps(path: Place) -> tuple[Stamp, ...]:
     """What tells the store's files from any others; empty where one is missing, which opening it will say."""
     try:
-        return tuple(
-            stamp(file.stat()) for file in (path / MANIFEST, *(path / f"{name}.parquet" for name in PUBLISHED))
-        )
-    except OSError:
+        if isinstance(path, UPath):
+            return (_stamp_behind(str(path)),)
+        stamps = []
+        for file in (path / MANIFEST, *(path / f"{name}.parquet" for name in PUBLISHED)):
+            with open_regular(file) as opened:
+                stamps.append(stamp(opened))
+        return tuple(stamps)
+    except InputError:
         return ()
 
 
+@st.cache_resource(show_spinner="Looking for stores …", ttl=ASKED_AGAIN)
+def _stores_behind(url: str) -> list[Place]:
+    return stores_at(place(url))
+
+
+@st.cache_data(show_spinner=False, ttl=ASKED_AGAIN)
+def _stamp_behind(url: str) -> Stamp:
+    """Of a store behind a URL: its manifest has the checksums of all else, and one request reads it."""
+    return url, sha256(read_whole(place(url) / MANIFEST, LARGEST_JSON))
+
+
 @st.cache_resource(show_spinner="Opening the store …", max_entries=16)
-def _open(name: str, path: Path, stamps: tuple[Stamp, ...]) -> Board:
-    store = open_store(path)
+def _open(name: str, _path: Place, stamps: tuple[Stamp, ...]) -> Board:
+    store = open_store(_path)
     size = int(store.manifest["classifier"]["size"])
     try:
         images = Images(store.file("images"), [e["name"] for e in store.manifest["explainers"]], size)
@@ -130,9 +151,9 @@ def _open(name: str, path: Path, stamps: tuple[Stamp, ...]) -> Board:
             base.execute(f"create table held as from {view}; drop view {view}; alter table held rename to {view}")
     except (duckdb.Error, pa.ArrowException, OSError, ValueError) as error:
         reason = str(error).splitlines()[0]
-        raise InputError(f"{path}: the tables cannot be read ({reason}); publish the store again") from error
-    if _stamps(path) != stamps:
-        raise InputError(f"{path}: changed while it was opened; load the page again")
+        raise InputError(f"{_path}: the tables cannot be read ({reason}); publish the store again") from error
+    if _stamps(_path) != stamps:
+        raise InputError(f"{_path}: changed while it was opened; load the page again")
     return Board(name, store, base, images)
 
 
@@ -169,7 +190,3 @@ def _shared(draw: Callable[..., Any], board: Board, args: tuple[Any, ...], kwarg
 @st.cache_data(show_spinner=False, max_entries=256, hash_funcs=KEYS)
 def _cached(query: Callable[..., Any], board: Board, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     return query(board, *args, **kwargs)
-
-
-def _looks_like_store(path: Path) -> bool:
-    return (path / MANIFEST).is_file() or (path / "run.json").is_file()

@@ -5,9 +5,7 @@ come from anywhere: what is read and decoded is bounded by what a store of these
 """
 
 import io
-import os
 from collections.abc import Collection, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +14,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
+from compute.errors import InputError
+from compute.store.files import open_regular, stamp
+from compute.store.places.place import Place
 from compute.store.schema import BLOB_ROW_GROUP
 
 MODES = {"photo": "RGB", "adversarial": "RGB", "segments": "I;16"}
@@ -24,13 +25,6 @@ MODES = {"photo": "RGB", "adversarial": "RGB", "segments": "I;16"}
 _TEXT = 1024
 """Bytes of a photo's or explainer's name, at most."""
 
-Stamp = tuple[int, int, int, int, int]
-
-
-def stamp(found: os.stat_result) -> Stamp:
-    """What a file shares with no other, and with itself only while it is unchanged."""
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
-
 
 class Images:
     """The table `images` of a store with these explainers and images of (size, size) pixels.
@@ -38,10 +32,10 @@ class Images:
     Safe to share between threads, since every read opens the file anew.
     """
 
-    def __init__(self, path: Path, explainers: Sequence[str], size: int) -> None:
+    def __init__(self, path: Place, explainers: Sequence[str], size: int) -> None:
         self._path = path
-        with path.open("rb") as file:  # Arrow takes no path that is not UTF-8
-            self._stamp = stamp(os.fstat(file.fileno()))
+        with open_regular(path) as file:  # Arrow takes no path that is not UTF-8
+            self._stamp = stamp(file)
             self._index = pq.read_metadata(file)
         self._kinds = [*MODES, *(f"entry:{name}" for name in explainers)]
         groups = [self._index.row_group(i) for i in range(self._index.num_row_groups)]
@@ -67,17 +61,17 @@ class Images:
         found: dict[tuple[str, str], bytes] = {}
         try:
             with (
-                self._path.open("rb") as opened,
+                open_regular(self._path) as opened,
                 pq.ParquetFile(opened, metadata=self._index, read_dictionary=["png"]) as file,  # repeated ones stay one
             ):
-                for group in groups if stamp(os.fstat(opened.fileno())) == self._stamp else ():
+                for group in groups if stamp(opened) == self._stamp else ():
                     names = file.read_row_group(group, columns=["owner", "kind"])
                     keys = list(zip(*(names[column].to_pylist() for column in names.column_names), strict=True))
                     if not wanted.isdisjoint(keys):
                         images = file.read_row_group(group, columns=["png"])["png"]
                         some = {key: images[place].as_py() for place, key in enumerate(keys) if key in wanted}
                         found |= {key: png for key, png in some.items() if len(png) <= self._longest}
-        except (OSError, ValueError, pa.ArrowException):
+        except (InputError, OSError, ValueError, pa.ArrowException):
             return {}
         return found
 

@@ -1,21 +1,29 @@
 """Pages in words for what cannot be shown; each ends the run of the script."""
 
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import NoReturn
 
 import streamlit as st
 
+from compute.store.places.place import Place
 from dashboard.text import markdown, visible
 
 
-def no_store(root: Path) -> NoReturn:
+def no_store(root: Place) -> NoReturn:
     """Nothing to open under the path."""
     st.title("No store here yet")
     st.markdown("The dashboard shows a published store: the folder that a sweep leaves behind. None was found at")
     st.code(visible(root), language=None)
     st.markdown("Make one (minutes on two cores), or open another folder:")
     st.code("wolfspider sweep --profile quick --out data/store\nwolfspider dashboard data/store", language="bash")
+    st.stop()
+
+
+def unreachable(reason: str) -> NoReturn:
+    """A URL that cannot be asked, with the reason."""
+    st.title("No store can be reached")
+    st.code(visible(reason), language=None, wrap_lines=True)
+    st.button("Try again", type="primary")
     st.stop()
 
 
