@@ -1,12 +1,16 @@
 """Make a synthetic store of any number of cases: `python tests/make_store.py OUT --cases 60000`.
 
-Photos repeat a few made templates, so that millions of scores take seconds; scores always fit the stored entry maps.
+Photos repeat a few made templates, so that millions of scores take seconds; memory holds some of them at a time. Scores
+always fit the stored entry maps.
 """
 
 import argparse
 import hashlib
 import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -14,30 +18,43 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from skimage.measure import shannon_entropy
 
 from compute.scoring.measures import measure
-from compute.store.derived import derive
 from compute.store.files import sha256_file
 from compute.store.png import png
-from compute.store.schema import BLOB_ROW_GROUP, CHECKED, CONTROLS, DERIVED, N_SIZES, PUBLISHED, SCHEMA_VERSION, TABLES
+from compute.store.schema import (
+    BLOB_ROW_GROUP,
+    CHECKED,
+    CONTROLS,
+    DERIVED,
+    N_SIZES,
+    SCHEMA_VERSION,
+    TABLES,
+    file_name,
+)
+from compute.store.tables.derived import derive
+from compute.store.tables.publishing import write_derived
+from compute.store.tables.writing import Writer, ends
 
 SKILL = {"saliency": 0.5, "guided_backprop": 1.0, "lime": 2.0, "random": 0.0}
 CLASSES = ("daisy", "espresso", "palace", "Egyptian cat", "missile", "tabby", "castle", "rugby ball")
 TARGET = (77, "wolf spider")
 REGIONS = 10
-Rows = dict[str, list[dict[str, Any]]]
+
+
+TOGETHER = 1500
+"""Photos that are written at a time."""
 
 
 @dataclass(frozen=True)
 class Template:
-    """A made photo with its attempts; ids are filled in when it is used."""
+    """The rows of a made photo; of ids, they hold what follows the photo's name."""
 
-    photo: dict[str, Any]
-    images: dict[str, bytes]
-    attempts: list[dict[str, Any]]
-    explained: list[dict[str, Any]]
+    tables: dict[str, pa.Table]
+    cases: int
 
 
 def make_store(
@@ -48,24 +65,51 @@ def make_store(
     templates = [
         _template(np.random.default_rng([seed, i]), size, explainers) for i in range(min(40, max(2, cases // 6)))
     ]
-    writers = {
-        name: pq.ParquetWriter(out / f"{name}.parquet", schema, compression="zstd") for name, schema in TABLES.items()
-    }
-    counts = dict.fromkeys(TABLES, 0)
-    rows: Rows = {name: [] for name in TABLES}
-    made, photo = 0, 0
-    while made < cases:
-        made += _use(rows, templates[photo % len(templates)], f"made-{photo:05d}")
-        photo += 1
-        if photo % 500 == 0 or made >= cases:
-            if made >= cases:
-                rows["failures"] = [_failure()]
-            _flush(rows, writers, counts)
-    for writer in writers.values():
-        writer.close()
-    derive_again(out, ranked=[name for name in explainers if name != "random"])
-    (out / "manifest.json").write_text(json.dumps(_manifest(out, counts["photos"], size, seed, explainers), indent=1))
+    ranked = [name for name in explainers if name != "random"]
+    photos = list(_photos(templates, cases))
+    with ExitStack() as stack:
+        writers = {table: stack.enter_context(Writer(table, out, out)) for table in TABLES}
+        pieces = _pieces(templates, photos, writers)
+        derived = write_derived((derive(*piece, ranked) for piece in pieces), out, out)
+        tables = {table: writer.entry() for table, writer in writers.items()} | derived
+    (out / "manifest.json").write_text(json.dumps(_manifest(tables, len(photos), size, seed, explainers), indent=1))
     return out
+
+
+def _photos(templates: Sequence[Template], cases: int) -> Iterator[int]:
+    """The template of each photo, until there are enough cases."""
+    made = 0
+    for template in cycle(range(len(templates))):
+        yield template
+        made += templates[template].cases
+        if made >= cases:
+            return
+
+
+def _pieces(
+    templates: Sequence[Template], photos: Sequence[int], writers: Mapping[str, Writer]
+) -> Iterator[tuple[pa.Table, pa.Table]]:
+    """Write some photos at a time; their attempts and explanations."""
+    for first in range(0, len(photos), TOGETHER):
+        some = photos[first : first + TOGETHER]
+        tables = {table: _filled(table, templates, some, first) for table in TABLES if table != "failures"}
+        for table, rows in tables.items():
+            writers[table].write(rows)
+        yield tables["attempts"], tables["explanations"]
+    writers["failures"].write(pa.Table.from_pylist([_failure()], schema=TABLES["failures"]))
+
+
+def _filled(table: str, templates: Sequence[Template], photos: Sequence[int], first: int) -> pa.Table:
+    """The rows of some photos, with their own ids in the place of the templates'."""
+    rows = pa.concat_tables([templates[t].tables[table] for t in photos]).combine_chunks()
+    ids = [f"made-{first + i:05d}" for i in range(len(photos))]
+    owner = np.repeat(np.arange(len(photos)), [len(templates[t].tables[table]) for t in photos])
+    photo = pa.array(ids, pa.string()).take(pa.array(owner))
+    for place, field in enumerate(rows.schema):
+        if field.name in ("photo_id", "name", "case_id", "owner"):
+            suffix = ".jpg" if field.name == "name" else rows[field.name].combine_chunks()
+            rows = rows.set_column(place, field, pc.binary_join_element_wise(photo, suffix, ""))
+    return rows
 
 
 def rewrite(store: Path, table: str, frame: pd.DataFrame) -> None:
@@ -84,27 +128,6 @@ def derive_again(store: Path, *, ranked: list[str]) -> None:
     taking_part = [name for name in ranked if name in set(explanations["explainer"].to_pylist())]
     for name, table in derive(attempts, explanations, taking_part).items():
         pq.write_table(table, store / f"{name}.parquet", compression="zstd")
-
-
-def _use(rows: Rows, template: Template, photo_id: str) -> int:
-    rows["photos"].append({**template.photo, "photo_id": photo_id, "name": f"{photo_id}.jpg"})
-    rows["images"] += [{"owner": photo_id, "kind": kind, "png": data} for kind, data in template.images.items()]
-    for attempt, explained in zip(template.attempts, template.explained, strict=True):
-        case_id = f"{photo_id}-r{attempt['region_rank']:02d}"
-        rows["attempts"].append({**attempt, "photo_id": photo_id, "case_id": case_id})
-        rows["images"] += [{"owner": case_id, "kind": kind, "png": data} for kind, data in explained["images"].items()]
-        for table in ("explanations", "controls", "repeats"):
-            rows[table] += [{**row, "case_id": case_id} for row in explained[table]]
-    return sum(attempt["success"] for attempt in template.attempts)
-
-
-def _flush(rows: Rows, writers: dict[str, Any], counts: dict[str, int]) -> None:
-    for name, schema in TABLES.items():
-        if rows[name]:
-            table = pa.Table.from_pylist(rows[name], schema=schema)
-            writers[name].write_table(table, row_group_size=BLOB_ROW_GROUP if name == "images" else 100_000)
-            counts[name] += len(rows[name])
-            rows[name] = []
 
 
 def _template(rng: np.random.Generator, size: int, explainers: tuple[str, ...]) -> Template:
@@ -133,7 +156,23 @@ def _template(rng: np.random.Generator, size: int, explainers: tuple[str, ...]) 
             if success
             else {"images": images, "explanations": [], "controls": [], "repeats": []}
         )
-    return Template(photo, {"photo": png(rgb), "segments": png(labels.astype(np.uint16))}, attempts, explained)
+    return _as_tables(photo, {"photo": png(rgb), "segments": png(labels.astype(np.uint16))}, attempts, explained)
+
+
+def _as_tables(
+    photo: dict[str, Any], images: dict[str, bytes], attempts: list[dict[str, Any]], explained: list[dict[str, Any]]
+) -> Template:
+    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in TABLES if name != "failures"}
+    rows["photos"].append({**photo, "photo_id": "", "name": ""})
+    rows["images"] += [{"owner": "", "kind": kind, "png": data} for kind, data in images.items()]
+    for attempt, found in zip(attempts, explained, strict=True):
+        case = f"-r{attempt['region_rank']:02d}"
+        rows["attempts"].append({**attempt, "photo_id": "", "case_id": case})
+        rows["images"] += [{"owner": case, "kind": kind, "png": data} for kind, data in found["images"].items()]
+        for table in ("explanations", "controls", "repeats"):
+            rows[table] += [{**row, "case_id": case} for row in found[table]]
+    tables = {name: pa.Table.from_pylist(some, schema=TABLES[name]) for name, some in rows.items()}
+    return Template(tables, sum(attempt["success"] for attempt in attempts))
 
 
 def _attempt(
@@ -216,7 +255,7 @@ def _failure() -> dict[str, Any]:
     return {"stage": "photo", "photo": "broken.jpg", "case_id": None, "explainer": None, "reason": reason}
 
 
-def _manifest(out: Path, photos: int, size: int, seed: int, explainers: tuple[str, ...]) -> dict[str, Any]:
+def _manifest(tables: dict[str, Any], photos: int, size: int, seed: int, explainers: tuple[str, ...]) -> dict[str, Any]:
     config = {
         "classifier": "made", "target": TARGET[1], "explainers": list(explainers), "regions": REGIONS, "scale": 100.0,
         "sigma": 0.8, "min_size": 100, "algorithm": "bim", "step": 4, "iterations": 150, "patience": 20,
@@ -238,7 +277,7 @@ def _manifest(out: Path, photos: int, size: int, seed: int, explainers: tuple[st
         "sizes": "lime",
         "photos": [f"made-{i:05d}" for i in range(photos)],
         "seconds": {"prepare": 1.0, "attack": 60.0, **dict.fromkeys(explainers, 5.0)},
-        "tables": {table: _entry(out, table) for table in PUBLISHED},
+        "tables": tables,
     }
 
 
@@ -250,8 +289,11 @@ def sign(store: Path, *tables: str) -> None:
 
 
 def _entry(store: Path, table: str) -> dict[str, Any]:
-    path = store / f"{table}.parquet"
-    return {"rows": pq.read_metadata(path).num_rows, "bytes": path.stat().st_size, "sha256": sha256_file(path)}
+    path = store / file_name(table, 0)
+    rows = pq.read_metadata(path).num_rows
+    file = {"name": path.name, "rows": rows, "bytes": path.stat().st_size, "sha256": sha256_file(path)}
+    least, greatest = ends(pq.read_table(path).select([0])) or ("", "")
+    return {"rows": rows, "files": [{**file, "least": str(least), "greatest": str(greatest)}]}
 
 
 if __name__ == "__main__":

@@ -99,17 +99,23 @@ def rows(count: int, data: bytes = b"x", *, owner: str = "a", kind: str = "photo
 
 
 def test_only_what_a_store_can_hold_is_read(tmp_path: Path) -> None:
-    tables = {
+    cases = {
         "sound": (rows(1), {"a": b"x"}),
         "too many rows a group": (rows(BLOB_ROW_GROUP + 1), {}),
         "too many bytes": (rows(BLOB_ROW_GROUP, bytes(2**17)), {}),
         "an endless name": (rows(1, owner="a" + "b" * 10**5), {}),
         "unknown kind": (rows(1, kind="entry:unknown"), {}),
     }
-    for name, (table, expected) in tables.items():
+    for name, (table, expected) in cases.items():
         path = tmp_path / f"{name}.parquet"
         pq.write_table(table, path, row_group_size=1000)
-        found = Images(path, ["lime"], SIZE).read(table["owner"].to_pylist()[:1])
+        file = {"name": path.name, "least": "a", "greatest": "b"}
+        manifest = {
+            "explainers": [{"name": "lime"}],
+            "classifier": {"size": SIZE},
+            "tables": {"images": {"files": [file]}},
+        }
+        found = Images(Store(tmp_path, manifest, {})).read(table["owner"].to_pylist()[:1])
         assert {owner: data for (owner, _), data in found.items()} == expected, name
 
 

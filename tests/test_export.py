@@ -57,7 +57,8 @@ def test_a_selection_as_csv_and_parquet(board: boards.Board) -> None:
         assert methods.to_numpy()[0].max() == found[f"hamming {found['best_method'].iloc[0]}"].iloc[0]
         assert found["score"].to_numpy() == pytest.approx(found["hamming saliency"].to_numpy())
     origin = json.loads(parquet.schema.metadata[b"wolfspider"])
-    assert origin["sha256"]["explanations"] == board.manifest["tables"]["explanations"]["sha256"]
+    file = board.manifest["tables"]["explanations"]["files"][0]
+    assert origin["sha256"][file["name"]] == file["sha256"]
     assert origin["selection"] == selection.to_params()
 
 

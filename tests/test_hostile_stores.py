@@ -24,6 +24,7 @@ from compute.reporting.report import report
 from compute.store import opening
 from compute.store.opening import open_store
 from compute.store.schema import PUBLISHED, SCHEMA_VERSION
+from compute.store.tables import reading
 from compute.sweep.run import publish
 
 Edit = Callable[[Path], object]
@@ -40,7 +41,7 @@ def copy(made: Path, tmp_path: Path) -> Path:
     return shutil.copytree(made, tmp_path / "store")
 
 
-def manifest(*keys: str, value: Any = None) -> Edit:
+def manifest(*keys: str | int, value: Any = None) -> Edit:
     """Set a value of the manifest, or remove it."""
 
     def edit(root: Path) -> None:
@@ -142,9 +143,15 @@ MANIFEST: dict[str, tuple[Edit, str]] = {
         "lacks or garbles 'tables.attempts.rows'",
     ),
     "no checksum": (
-        manifest("tables", "attempts", "sha256", value="0"),
-        "lacks or garbles 'tables.attempts.sha256'",
+        manifest("tables", "attempts", "files", 0, "sha256", value="0"),
+        "lacks or garbles 'tables.attempts.files.0.sha256'",
     ),
+    **{
+        f"a file named {name}": (manifest("tables", "attempts", "files", 0, "name", value=name), "have other names")
+        for name in ("../attempts.parquet", "/etc/passwd", "photos.parquet", "attempts-00001.parquet", "")
+    },
+    "no files": (manifest("tables", "attempts", "files", value=[]), "lacks or garbles 'tables.attempts.files'"),
+    "other rows than its files'": (manifest("tables", "attempts", "rows", value=1), "have other rows than it"),
     "no explainers": (manifest("explainers"), "lacks or garbles 'explainers'"),
     "numbers as explainers": (manifest("explainers", value=[1]), r"lacks or garbles 'explainers\.0'"),
     "an explainer twice": (manifest("explainers", value=[{"name": "a", "baseline": False}] * 2), "stands twice"),
@@ -178,7 +185,11 @@ TABLE: dict[str, tuple[Edit, str]] = {
     "a device": (replaced("attempts.parquet", lambda p: p.symlink_to("/dev/zero")), "attempts.parquet: cannot be read"),
     "a folder": (replaced("explanations.parquet", Path.mkdir), "explanations.parquet: cannot be read"),
     "fewer rows": (
-        lambda root: (table("photos", lambda t: t.slice(1))(root), manifest("tables", "photos", "rows", value=9)(root)),
+        lambda root: (
+            table("photos", lambda t: t.slice(1))(root),
+            manifest("tables", "photos", "rows", value=9)(root),
+            manifest("tables", "photos", "files", 0, "rows", value=9)(root),
+        ),
         "rows where the manifest says",
     ),
     "fewer images": (
@@ -270,7 +281,7 @@ def test_a_hostile_store_is_one_line_of_every_command(
 
 
 def test_a_table_that_unpacks_to_too_much_is_not_unpacked(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(opening, "LARGEST_UNPACKED", 100)
+    monkeypatch.setattr(reading, "LARGEST_UNPACKED", 100)
     monkeypatch.setattr(pq.ParquetFile, "read", lambda *_: pytest.fail("unpacked"))
     with pytest.raises(InputError, match=r"bytes in a file of .*no store needs that"):
         open_store(copy)

@@ -60,12 +60,11 @@ def test_publishing_joins_in_the_order_given_and_adds_up(parts: Parts) -> None:
     for table, schema in PUBLISHED.items():
         path = parts.root / f"{table}.parquet"
         assert pq.read_schema(path).equals(schema, check_metadata=True)
-        entry = manifest["tables"][table]
-        assert entry == {
-            "rows": pq.read_metadata(path).num_rows,
-            "bytes": path.stat().st_size,
-            "sha256": sha256_file(path),
-        }
+        rows, keys = pq.read_metadata(path).num_rows, pq.read_table(path).column(0).to_pylist()
+        size, digest = path.stat().st_size, sha256_file(path)
+        file = {"name": path.name, "rows": rows, "bytes": size, "sha256": digest}
+        bounds = {"least": min(keys, default=""), "greatest": max(keys, default="")}
+        assert manifest["tables"][table] == {"rows": rows, "files": [file | bounds]}
     parts.discard()
     assert not parts.folder.exists()
     assert {p.name for p in parts.root.iterdir()} == {*(f"{t}.parquet" for t in PUBLISHED), MANIFEST, "run.json"}

@@ -4,12 +4,13 @@ import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
 import interrupted
+import pyarrow as pa
 import pytest
 import tiny
 from PIL import Image
@@ -21,6 +22,7 @@ from compute.networks import engine
 from compute.networks.classifier import Classifier
 from compute.store.opening import Store
 from compute.store.parts import Parts
+from compute.store.tables.writing import Writer
 from compute.sweep.run import publish
 from compute.sweep.sweep import run_sweep
 
@@ -69,16 +71,16 @@ def test_two_publishers_at_once_leave_one_whole_store(
     """The other publishes everything while this one is about to write a table."""
     for i in (1, 2):
         tiny.sweep(tmp_path, shard=(i, 2))
-    write = Parts._publish
+    write = Writer.write
 
-    def overtaken(self: Parts, tables: Sequence[str], pieces: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-        if table in tables and not (tmp_path / "manifest.json").exists():
+    def overtaken(self: Writer, rows: pa.Table) -> None:
+        if self.table == table and not (tmp_path / "manifest.json").exists():
             with monkeypatch.context() as plain:
-                plain.setattr(Parts, "_publish", write)
+                plain.setattr(Writer, "write", write)
                 publish(tmp_path)
-        return write(self, tables, pieces)
+        write(self, rows)
 
-    monkeypatch.setattr(Parts, "_publish", overtaken)
+    monkeypatch.setattr(Writer, "write", overtaken)
     found = publish(tmp_path)
     assert tiny.facts(found) == tiny.facts(store)
     assert found.damaged() == []

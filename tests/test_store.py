@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 from make_store import sign
 
 from compute.errors import InputError
-from compute.store import parts
 from compute.store.opening import Store, open_store
 from compute.store.png import from_png
 from compute.store.schema import PUBLISHED
+from compute.store.tables import publishing
 
 
 @pytest.fixture
@@ -272,7 +272,7 @@ def test_derived_tables_that_do_not_follow_from_the_others_are_told(copy: Path) 
 def test_tables_are_derived_alike_whole_and_in_pieces(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parts, "PIECE", 1)
+    monkeypatch.setattr(publishing, "PIECE", 1)
     assert tiny.facts(tiny.published(tmp_path)) == tiny.facts(store)
 
 

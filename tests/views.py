@@ -6,9 +6,9 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from compute.store.derived import derive
 from compute.store.opening import connected
 from compute.store.schema import N_SIZES, TABLES
+from compute.store.tables.derived import derive
 
 Count = tuple[str, str, str, int, int]
 """Photo, case, explainer, pixels, hits."""

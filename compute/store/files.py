@@ -17,8 +17,8 @@ from compute.errors import InputError
 from compute.store.places import remote
 from compute.store.places.place import Place
 
-LARGEST_JSON = 16 * 2**20
-"""Bytes; a photo takes about 40 of them."""
+LARGEST_JSON = 64 * 2**20
+"""Bytes; a photo takes about 40 of them, and ten million cases have more than a million photos."""
 BLOCK = 2**20
 """Bytes of a request where less is read of a file behind a URL."""
 Stamp = tuple[str, ...]

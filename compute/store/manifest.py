@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from compute.errors import InputError
 from compute.store.files import read_json
 from compute.store.places.place import Place
-from compute.store.schema import PUBLISHED, SCHEMA_VERSION
+from compute.store.schema import PUBLISHED, SCHEMA_VERSION, file_name
 
 RUN, MANIFEST = "run.json", "manifest.json"
 
@@ -45,10 +45,18 @@ class _Explainer(_Record):
     baseline: bool
 
 
-class _Table(_Record):
+class _File(_Record):
+    name: Text
     rows: Count
     bytes: Count
     sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    least: Text
+    greatest: Text
+
+
+class _Table(_Record):
+    rows: Count
+    files: list[_File] = Field(min_length=1, max_length=100_000)
 
 
 class Run(_Record):
@@ -83,6 +91,11 @@ class Manifest(Run):
     def _complete(self) -> Self:
         if missing := set(PUBLISHED) - set(self.tables):
             raise ValueError(f"no table {', '.join(sorted(missing))}")
+        for table, entry in self.tables.items():
+            if [file.name for file in entry.files] != [file_name(table, i) for i in range(len(entry.files))]:
+                raise ValueError(f"files of {table} have other names")
+            if sum(file.rows for file in entry.files) != entry.rows:
+                raise ValueError(f"files of {table} have other rows than it")
         return self
 
 

@@ -13,26 +13,20 @@ import shutil
 import uuid
 import warnings
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from compute.errors import InputError, Notice
 from compute.store import durable, part
-from compute.store.derived import derive, joined, taking_part
-from compute.store.files import sha256_file
 from compute.store.manifest import MANIFEST, RUN, read_run
 from compute.store.part import Rows
 from compute.store.places.place import Place
-from compute.store.schema import BLOB_ROW_GROUP, DERIVED, PUBLISHED, TABLES
+from compute.store.tables.publishing import publish
 
-PIECE = 50_000
-"""Explanations from which tables are derived at a time: a million (case, n) in memory."""
 UNCLAIMED = f"--out {{}}: holds a store or parts without {RUN}; choose another --out"
 
 
@@ -118,26 +112,12 @@ class Parts:
             manifest: the record, but for what is known only now.
             kept: of some rows of `images`, those that are published.
 
-        Memory holds a few groups at a time. Raises InputError if parts are missing or damaged.
+        Raises InputError if parts are missing or damaged, or nothing can be written.
         """
-        names = [name for group in groups for name in group]
-        check_complete(self.root, names, self._there)
+        check_complete(self.root, [name for group in groups for name in group], self._there)
         self._share()
-        seconds: dict[str, float] = {}
-        for name in names:
-            for stage, value in part.seconds(self.folder / name).items():
-                seconds[stage] = seconds.get(stage, 0.0) + value
         with self._in_words():
-            folders = [[self.folder / name for name in group] for group in groups]
-            tables: dict[str, Any] = {}
-            for table in TABLES:
-                rows = _batches(table, chain.from_iterable(folders))
-                tables |= self._publish([table], ({table: kept(r) if table == "images" else r} for r in rows))
-            with (self.root / "explanations.parquet").open("rb") as file:  # no library need understand its path
-                explained = pq.read_table(file, columns=["explainer"])["explainer"]
-            ranked = taking_part(manifest["explainers"], explained)
-            tables |= self._publish(list(DERIVED), _derived(folders, ranked))
-            whole = {**manifest, "seconds": {k: round(v, 3) for k, v in seconds.items()}, "tables": tables}
+            whole = {**manifest, **publish(self.folder, self.root, groups, manifest["explainers"], kept)}
             with self._draft(MANIFEST) as draft:
                 durable.write(draft, json.dumps(whole, indent=1).encode())
                 durable.rename(draft, self.root / MANIFEST)
@@ -153,28 +133,6 @@ class Parts:
 
     def _there(self, name: str) -> bool:
         return (self.folder / name).is_dir()
-
-    def _publish(self, tables: Sequence[str], pieces: Iterable[Mapping[str, pa.Table]]) -> dict[str, Any]:
-        """Write tables piece by piece; what the manifest says of them."""
-        entries = {}
-        with contextlib.ExitStack() as stack:
-            drafts = {table: stack.enter_context(self._draft(table)) for table in tables}
-            with contextlib.ExitStack() as opened:
-                files = {t: opened.enter_context(draft.open("xb")) for t, draft in drafts.items()}
-                writers = {
-                    t: opened.enter_context(pq.ParquetWriter(file, PUBLISHED[t], **part.layout(t)))
-                    for t, file in files.items()
-                }
-                rows = dict.fromkeys(tables, 0)
-                for piece in pieces:
-                    for table, some in piece.items():
-                        writers[table].write_table(some, row_group_size=_group(table))
-                        rows[table] += some.num_rows
-            for table, draft in drafts.items():
-                durable.flush(draft)
-                entries[table] = {"rows": rows[table], "bytes": draft.stat().st_size, "sha256": sha256_file(draft)}
-                durable.rename(draft, self.root / f"{table}.parquet")
-        return entries
 
     @contextlib.contextmanager
     def _draft(self, name: str) -> Iterator[Path]:
@@ -245,45 +203,6 @@ def _remove(path: Path) -> None:
     """Remove a file or folder, if it is there and can be removed."""
     with contextlib.suppress(OSError):
         shutil.rmtree(path) if path.is_dir() else path.unlink()
-
-
-def _batches(table: str, folders: Iterable[Path]) -> Iterator[pa.Table]:
-    """Tables of about a row group each, so that many small parts do not become many small row groups."""
-    held: list[pa.Table] = []
-    for folder in folders:
-        held.append(part.table(folder, table))
-        if sum(t.num_rows for t in held) >= _group(table):
-            yield pa.concat_tables(held)
-            held = []
-    if held:
-        yield pa.concat_tables(held)
-
-
-def _derived(groups: Iterable[Sequence[Path]], ranked: Sequence[str]) -> Iterator[dict[str, pa.Table]]:
-    """The derived tables, some groups at a time; the counts of ranks come last, together."""
-    counts = []
-    for attempts, explanations in _whole(groups):
-        piece = derive(attempts, explanations, ranked)
-        counts.append(piece.pop("rank_counts"))
-        yield piece
-    yield {"rank_counts": joined(counts)}
-
-
-def _whole(groups: Iterable[Sequence[Path]]) -> Iterator[tuple[pa.Table, pa.Table]]:
-    """Attempts and explanations of some groups at a time, about `PIECE` explanations."""
-    held: dict[str, list[pa.Table]] = {}
-    for group in groups:
-        for name in ("attempts", "explanations"):
-            held.setdefault(name, []).extend(part.table(folder, name) for folder in group)
-        if sum(t.num_rows for t in held["explanations"]) >= PIECE:
-            yield pa.concat_tables(held["attempts"]), pa.concat_tables(held["explanations"])
-            held = {}
-    if held:
-        yield pa.concat_tables(held["attempts"]), pa.concat_tables(held["explanations"])
-
-
-def _group(table: str) -> int:
-    return BLOB_ROW_GROUP if table == "images" else 100_000
 
 
 def _difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:

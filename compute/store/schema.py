@@ -12,6 +12,8 @@ N_SIZES = 20
 
 BLOB_ROW_GROUP = 64
 """Rows in a row group of `images`: one case is fetched by id, so little may be read around it."""
+ROW_GROUP = 25_000
+"""Rows in a row group of any other table, whose statistics tell queries which ones to read."""
 
 
 def _field(name: str, kind: pa.DataType, doc: str, *, nullable: bool = False) -> pa.Field:
@@ -233,9 +235,14 @@ DERIVED: dict[str, pa.Schema] = {
         ]
     ),
 }
-"""What follows from the others, computed once, when a store is published (compute/store/derived.sql)."""
+"""What follows from the others, computed once, when a store is published (compute/store/tables/derived.sql)."""
 PUBLISHED = TABLES | DERIVED
 """All tables of a published store."""
+
+
+def file_name(table: str, place: int) -> str:
+    """The name of a table's n-th file, from 0; most tables have one."""
+    return f"{table}-{place:05d}.parquet" if place else f"{table}.parquet"
 
 
 def as_markdown() -> str:

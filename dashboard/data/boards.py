@@ -18,7 +18,6 @@ from compute.store.files import LARGEST_JSON, Stamp, open_regular, read_whole, s
 from compute.store.opening import MANIFEST, Store, open_store
 from compute.store.places.finding import stores_at
 from compute.store.places.place import Place, place
-from compute.store.schema import PUBLISHED
 from dashboard import STORES_VARIABLE
 from dashboard.data.images import Images
 
@@ -121,7 +120,7 @@ def _stamps(path: Place) -> tuple[Stamp, ...]:
         if isinstance(path, UPath):
             return (_stamp_behind(str(path)),)
         stamps = []
-        for file in (path / MANIFEST, *(path / f"{name}.parquet" for name in PUBLISHED)):
+        for file in (path / MANIFEST, *sorted(path.glob("*.parquet"))):
             with open_regular(file) as opened:
                 stamps.append(stamp(opened))
         return tuple(stamps)
@@ -143,9 +142,8 @@ def _stamp_behind(url: str) -> Stamp:
 @st.cache_resource(show_spinner="Opening the store …", max_entries=16)
 def _open(name: str, _path: Place, stamps: tuple[Stamp, ...]) -> Board:
     store = open_store(_path)
-    size = int(store.manifest["classifier"]["size"])
     try:
-        images = Images(store.file("images"), [e["name"] for e in store.manifest["explainers"]], size)
+        images = Images(store)
         base = store.connect()
         for view in _HELD:
             base.execute(f"create table held as from {view}; drop view {view}; alter table held rename to {view}")

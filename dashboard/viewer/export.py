@@ -101,7 +101,8 @@ def table_csv(board: Board, selection: Selection) -> bytes:
 def table_parquet(board: Board, selection: Selection) -> bytes:
     """The selected cases as Parquet; store, checksums and selection are in the file's metadata under `wolfspider`."""
     found = pa.Table.from_pandas(table(board, selection), preserve_index=False)
-    checksums = {name: entry["sha256"] for name, entry in board.manifest["tables"].items()}
+    files = (file for entry in board.manifest["tables"].values() for file in entry["files"])
+    checksums = {file["name"]: file["sha256"] for file in files}
     origin = {"store": board.name, "sha256": checksums, "selection": selection.to_params()}
     buffer = io.BytesIO()
     pq.write_table(found.replace_schema_metadata({"wolfspider": json.dumps(origin)}), buffer, compression="zstd")

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from compute.reporting.words import aim
+from compute.store.opening import LATER
 from dashboard.data import boards, queries
 from dashboard.figures import clicks
 from dashboard.figures import run as figures_run
@@ -73,22 +74,26 @@ else:
     )
 
 st.subheader("Files")
-entries = manifest["tables"]
+files = [(name, file) for name, entry in manifest["tables"].items() for file in entry["files"]]
 st.dataframe(
     {
-        "table": [visible(wording.table(name)) for name in entries],
-        "rows": [entry["rows"] for entry in entries.values()],
-        "bytes": [entry.get("bytes") for entry in entries.values()],
-        "sha256": [visible(entry["sha256"]) for entry in entries.values()],
+        "table": [visible(wording.table(name)) for name, _ in files],
+        "file": [visible(file["name"]) for _, file in files],
+        "rows": [file["rows"] for _, file in files],
+        "bytes": [file["bytes"] for _, file in files],
+        "sha256": [visible(file["sha256"]) for _, file in files],
     },
     hide_index=True,
     column_config={
         "table": "Table",
+        "file": "File",
         "rows": st.column_config.NumberColumn("Rows", format="localized"),
         "bytes": st.column_config.NumberColumn("Size", format="bytes"),
         "sha256": "SHA-256",
     },
 )
+if board.store.large:
+    st.info(f"This is {LATER}.", icon=":material/info:")
 if st.button("Recompute the checksums", icon=":material/fact_check:"):
     with st.spinner("Reading every file …"):
         try:

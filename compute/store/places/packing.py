@@ -6,18 +6,18 @@ import uuid
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import pyarrow.parquet as pq
 from upath import UPath
 
 from compute.errors import InputError
-from compute.store import durable, part
-from compute.store.files import exists, sha256_file
+from compute.store import durable
+from compute.store.files import exists, open_regular
 from compute.store.manifest import MANIFEST
 from compute.store.opening import Store, open_store
 from compute.store.parts import writing
 from compute.store.places import remote
 from compute.store.places.place import READ_ONLY, Place, place
 from compute.store.schema import PUBLISHED
+from compute.store.tables.writing import Writer
 
 
 def pack(store: Store, out: str | Place, *, images: bool = True) -> Store:
@@ -60,13 +60,12 @@ def pack(store: Store, out: str | Place, *, images: bool = True) -> Store:
 def _copy(store: Store, folder: Path, images: bool) -> None:
     folder.mkdir()
     manifest = json.loads(json.dumps(store.manifest))
-    for table in PUBLISHED:
-        with store.open(table) as source, (folder / f"{table}.parquet").open("xb") as copy:
+    for file in (file for table in PUBLISHED if images or table != "images" for file in store.files(table)):
+        with open_regular(file) as source, (folder / file.name).open("xb") as copy:
             shutil.copyfileobj(source, copy, 2**20)
     if not images:
-        path = folder / "images.parquet"
-        pq.write_table(PUBLISHED["images"].empty_table(), path, **part.layout("images"))
-        manifest["tables"]["images"] = {"rows": 0, "bytes": path.stat().st_size, "sha256": sha256_file(path)}
+        with Writer("images", folder, folder) as writer:
+            manifest["tables"]["images"] = writer.entry()
         manifest["given"]["keep"] = "none"
     for path in folder.iterdir():
         durable.flush(path)

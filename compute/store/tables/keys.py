@@ -31,14 +31,13 @@ def wrong_keys(tables: Mapping[str, pa.Table], explainers: Sequence[str]) -> Ite
     """(table, what is wrong) with the keys and numbers; each check relies on those before it.
 
     Args:
-        tables: by name, texts as dictionaries.
+        tables: by name, texts as dictionaries; those of each case may be missing, of a large store.
         explainers: their names.
     """
     for name, table in tables.items():
         for field in table.schema:
             if pa.types.is_floating(field.type) and not pc.all(pc.is_finite(table[field.name]), min_count=0).as_py():
                 yield name, f"{field.name} is not always a finite number"
-    yield from _wrong_checks(tables["explanations"])
     photos, attempts = tables["photos"]["photo_id"], tables["attempts"]
     if not _unique(photos):
         yield "photos", "a photo_id stands twice"
@@ -52,8 +51,17 @@ def wrong_keys(tables: Mapping[str, pa.Table], explainers: Sequence[str]) -> Ite
     region, whole = _ints(attempts["region_pixels"]), _ints(attempts["n_pixels"])
     if ((region < 1) | (region > whole)).any():
         yield "attempts", "region_pixels must lie between 1 and n_pixels"
-    success = attempts["success"].to_numpy()
-    region, whole = region[success], whole[success]
+    if "explanations" in tables:
+        success = attempts["success"].to_numpy()
+        yield from _wrong_cases(tables, explainers, region[success], whole[success])
+
+
+def _wrong_cases(
+    tables: Mapping[str, pa.Table], explainers: Sequence[str], region: _Ints, whole: _Ints
+) -> Iterator[tuple[str, str]]:
+    """Of what a store has of each case, whose regions and images have so many pixels."""
+    yield from _wrong_checks(tables["explanations"])
+    attempts = tables["attempts"]
     cases = _texts(attempts["case_id"].filter(attempts["success"]))
     explained = _keys(tables["explanations"], cases, explainers)
     if (explained < 0).any():

@@ -1,6 +1,6 @@
 """The derived tables of a store, a piece of whole photos at a time, by derived.sql."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from importlib import resources
 from typing import Any
 
@@ -26,15 +26,21 @@ def derive(attempts: pa.Table, explanations: pa.Table, ranked: Sequence[str]) ->
             "explanations"
         )
         connection.from_arrow(pa.table({"name": pa.array(ranked, pa.string())})).create_view("ranked")
-        for file in ("measures.sql", "derived.sql"):
+        for file in ("measures.sql", "tables/derived.sql"):
             connection.execute(resources.files("compute.store").joinpath(file).read_text())
         return {name: _table(connection, name, schema) for name, schema in DERIVED.items()}
 
 
-def taking_part(explainers: Iterable[Mapping[str, Any]], explained: pa.ChunkedArray) -> list[str]:
+def taking_part(explainers: Iterable[Mapping[str, Any]], explained: Collection[str]) -> list[str]:
     """The names of those that are ranked: no baselines, and none that has explained no case at all."""
-    names = set(explained.unique().to_pylist())
-    return [e["name"] for e in explainers if not e["baseline"] and e["name"] in names]
+    return [e["name"] for e in explainers if not e["baseline"] and e["name"] in explained]
+
+
+def wrongly_derived(tables: Mapping[str, pa.Table], explainers: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The names of the derived tables of a store that do not follow from its others."""
+    ranked = taking_part(explainers, set(tables["explanations"]["explainer"].unique().to_pylist()))
+    again = derive(tables["attempts"], tables["explanations"], ranked)
+    return [name for name, table in again.items() if not _same(table, tables[name])]
 
 
 def joined(counts: Sequence[pa.Table]) -> pa.Table:
@@ -52,3 +58,9 @@ def joined(counts: Sequence[pa.Table]) -> pa.Table:
 
 def _table(connection: duckdb.DuckDBPyConnection, name: str, schema: pa.Schema) -> pa.Table:
     return connection.table(name).select(*schema.names).to_arrow_table().cast(schema)
+
+
+def _same(one: pa.Table, other: pa.Table) -> bool:
+    """Whether two tables hold the same rows, in whatever order."""
+    keys = [(name, "ascending") for name in one.schema.names if not pa.types.is_list(one.schema.field(name).type)]
+    return bool(one.sort_by(keys).equals(other.cast(one.schema).sort_by(keys)))

@@ -1,0 +1,99 @@
+"""Reading the tables of a store that may come from anywhere: whole and verified, or later, as queries need them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+
+from compute.errors import InputError
+from compute.store.files import open_regular, read_whole, sha256
+from compute.store.places.place import Place
+from compute.store.schema import PUBLISHED
+
+LARGEST, LARGEST_UNPACKED = 2**28, 2**30
+"""Bytes of a file and of a table in memory; a million explanations take about 20 MB of the first, 200 of the second."""
+LONGEST = 2**20
+"""Bytes of a text in a table."""
+
+
+def read_table(root: Place, table: str, entry: Mapping[str, Any]) -> pa.Table:
+    """A table whose bytes are the manifest's, texts as dictionaries.
+
+    Raises:
+        InputError: they are not, or are no such table, or more than is sane.
+    """
+    pieces, unpacked = [], 0
+    for file in entry["files"]:
+        path = root / file["name"]
+        data = read_whole(path, LARGEST)
+        if sha256(data) != file["sha256"]:
+            raise InputError(
+                f"{path}: damaged (its checksum is not the manifest's); take another copy of the store, or make it "
+                "again"
+            )
+        metadata = _check(path, pa.BufferReader(data), table, file["rows"])
+        unpacked += sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
+        if unpacked > LARGEST_UNPACKED or (table != "rank_counts" and file["rows"] > len(data)):  # its ranks repeat
+            raise InputError(
+                f"{path}: {file['rows']} rows, {unpacked} bytes in a file of {len(data)}; no store needs that"
+            )
+        pieces.append(_unpacked(path, data, metadata, table))
+    return pa.concat_tables(pieces)
+
+
+def check(root: Place, table: str, entry: Mapping[str, Any]) -> None:
+    """Check the schema and number of rows of a table that is read later.
+
+    Raises:
+        InputError: they are not the manifest's.
+    """
+    for file in entry["files"]:
+        with open_regular(root / file["name"]) as opened:
+            _check(root / file["name"], opened, table, file["rows"])
+
+
+def scanned(root: Place, table: str, entry: Mapping[str, Any]) -> ds.Dataset:
+    """A table as something that is read piece by piece, as queries need it."""
+    kind = ds.ParquetFileFormat()
+    opened = [pa.PythonFile(open_regular(root / file["name"]), mode="r") for file in entry["files"]]
+    return ds.FileSystemDataset([kind.make_fragment(file) for file in opened], PUBLISHED[table], kind)
+
+
+def line(error: Exception) -> str:
+    """The first line of what a library says."""
+    return next(iter(str(error).splitlines()), type(error).__name__)
+
+
+def _unpacked(path: Place, data: bytes, metadata: pq.FileMetaData, table: str) -> pa.Table:
+    names = [f.name for f in PUBLISHED[table] if f.type == pa.string()]
+    try:
+        found = pq.ParquetFile(pa.BufferReader(data), metadata=metadata, read_dictionary=names).read()
+        found.validate(full=True)
+    except Exception as error:  # pyarrow raises several unrelated types for damaged files
+        raise InputError(f"{path}: cannot be read ({line(error)})") from error
+    texts = [c for column in found.columns for c in column.chunks if pa.types.is_dictionary(c.type)]
+    if any((pc.max(pc.binary_length(text.dictionary)).as_py() or 0) > LONGEST for text in texts):
+        raise InputError(f"{path}: a text of more than {LONGEST:,} bytes; no store needs that")
+    return found
+
+
+def _check(path: Place, source: Any, table: str, rows: int) -> pq.FileMetaData:
+    """The metadata of a file of a table whose schema and number of rows are right."""
+    schema = PUBLISHED[table]
+    try:
+        metadata = pq.read_metadata(source)
+        found = metadata.schema.to_arrow_schema()
+    except Exception as error:  # pyarrow raises several unrelated types for damaged files
+        raise InputError(f"{path}: not a readable Parquet file ({line(error)})") from error
+    if not found.equals(schema, check_metadata=False):
+        wrong = sorted(set(found.names) ^ set(schema.names)) or [
+            f.name for f in schema if found.field(f.name).type != f.type or found.field(f.name).nullable != f.nullable
+        ]
+        raise InputError(f"{path}: columns differ from the schema: {', '.join(wrong) or 'their order'}")
+    counts = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
+    if not rows == sum(counts) == metadata.num_rows:
+        raise InputError(f"{path}: {sum(counts)} rows where the manifest says {rows}; the two do not fit")
+    return metadata
