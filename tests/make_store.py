@@ -35,7 +35,7 @@ from compute.store.schema import (
     TABLES,
     file_name,
 )
-from compute.store.tables.derived import derive
+from compute.store.tables.derived import SOURCES, derive, taking_part
 from compute.store.tables.publishing import write_derived
 from compute.store.tables.writing import Writer, ends
 
@@ -65,12 +65,12 @@ def make_store(
     templates = [
         _template(np.random.default_rng([seed, i]), size, explainers) for i in range(min(40, max(2, cases // 6)))
     ]
-    ranked = [name for name in explainers if name != "random"]
+    methods = {name: name != "random" for name in explainers}
     photos = list(_photos(templates, cases))
     with ExitStack() as stack:
         writers = {table: stack.enter_context(Writer(table, out, out)) for table in TABLES}
         pieces = _pieces(templates, photos, writers)
-        derived = write_derived((derive(*piece, ranked) for piece in pieces), out, out)
+        derived = write_derived((derive(piece, methods) for piece in pieces), out, out)
         tables = {table: writer.entry() for table, writer in writers.items()} | derived
     (out / "manifest.json").write_text(json.dumps(_manifest(tables, len(photos), size, seed, explainers), indent=1))
     return out
@@ -88,14 +88,14 @@ def _photos(templates: Sequence[Template], cases: int) -> Iterator[int]:
 
 def _pieces(
     templates: Sequence[Template], photos: Sequence[int], writers: Mapping[str, Writer]
-) -> Iterator[tuple[pa.Table, pa.Table]]:
-    """Write some photos at a time; their attempts and explanations."""
+) -> Iterator[dict[str, pa.Table]]:
+    """Write some photos at a time; what tables are derived from."""
     for first in range(0, len(photos), TOGETHER):
         some = photos[first : first + TOGETHER]
         tables = {table: _filled(table, templates, some, first) for table in TABLES if table != "failures"}
         for table, rows in tables.items():
             writers[table].write(rows)
-        yield tables["attempts"], tables["explanations"]
+        yield tables
     writers["failures"].write(pa.Table.from_pylist([_failure()], schema=TABLES["failures"]))
 
 
@@ -116,17 +116,17 @@ def rewrite(store: Path, table: str, frame: pd.DataFrame) -> None:
     """Replace a table of a store; the manifest then fits it."""
     rows = pa.Table.from_pandas(frame, schema=TABLES[table], preserve_index=False)
     pq.write_table(rows, store / f"{table}.parquet", row_group_size=BLOB_ROW_GROUP)
-    manifest = json.loads((store / "manifest.json").read_text())
-    if table in ("attempts", "explanations"):
-        derive_again(store, ranked=[e["name"] for e in manifest["explainers"] if not e["baseline"]])
+    if table in SOURCES:
+        derive_again(store)
     sign(store, table, *DERIVED)
 
 
-def derive_again(store: Path, *, ranked: list[str]) -> None:
+def derive_again(store: Path) -> None:
     """Write the derived tables of a store anew."""
-    attempts, explanations = (pq.read_table(store / f"{name}.parquet") for name in ("attempts", "explanations"))
-    taking_part = [name for name in ranked if name in set(explanations["explainer"].to_pylist())]
-    for name, table in derive(attempts, explanations, taking_part).items():
+    explainers = json.loads((store / "manifest.json").read_text())["explainers"]
+    tables = {name: pq.read_table(store / f"{name}.parquet") for name in SOURCES}
+    methods = taking_part(explainers, set(tables["explanations"]["explainer"].to_pylist()))
+    for name, table in derive(tables, methods).items():
         pq.write_table(table, store / f"{name}.parquet", compression="zstd")
 
 

@@ -30,8 +30,8 @@ def over(counts: Iterable[Count], explainers: Iterable[tuple[str, bool]]) -> duc
     given: dict[str, list[dict[str, Any]]] = {"photos": photos, "attempts": attempts, "explanations": explanations}
     tables |= {name: _table(name, some) for name, some in given.items()}
     explained = {row[2] for row in rows}
-    ranked = [name for name, baseline in known if not baseline and name in explained]
-    return connected(tables | derive(tables["attempts"], tables["explanations"], ranked), known)
+    methods = {name: not baseline and name in explained for name, baseline in known}
+    return connected(tables | derive(tables, methods), known)
 
 
 def _table(name: str, rows: list[dict[str, Any]]) -> pa.Table:

@@ -29,7 +29,7 @@ from compute.store.tables.reading import check, line, read_table, scanned
 
 LARGE = 2_000_000
 """Explanations above which a store is large: what it has of each case is read as queries need it."""
-BY_CASE = ("explanations", "controls", "repeats", "case_methods", "photo_methods")
+BY_CASE = ("explanations", "controls", "repeats", "case_methods", "case_lists", "photo_methods")
 """Tables of which a large store has too much; `images` are fetched by id from any."""
 LATER = (
     "a large store: its photos and attempts were verified, what it has of each case is read as it is needed; "

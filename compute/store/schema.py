@@ -25,6 +25,7 @@ _SCORE = pa.float64()
 _REALS, _FLAGS, _COUNTS, _SCORES = (
     pa.list_(pa.field("element", kind, nullable=False)) for kind in (_REAL, _FLAG, _INT, _SCORE)
 )
+_BY_METHOD = pa.list_(pa.field("element", _SCORE, nullable=True))
 CONTROLS = ("class", "photo", "clean")
 """Kinds of controls."""
 MOST_REPEATS = 98
@@ -210,6 +211,25 @@ DERIVED: dict[str, pa.Schema] = {
                 nullable=True,
             ),
             _field("paper_hamming", _SCORE, "the same by Hamming likeness", nullable=True),
+        ]
+    ),
+    "case_lists": pa.schema(
+        [
+            _field("case_id", _TEXT, "case"),
+            *(
+                _field(
+                    name, _BY_METHOD, f"{meaning} of every method, in the order of the manifest; null where it has none"
+                )
+                for name, meaning in (
+                    ("mean_jaccard", "mean Jaccard index over n"),
+                    ("mean_hamming", "mean Hamming likeness over n"),
+                    ("best_jaccard", "highest Jaccard index over n"),
+                    ("best_hamming", "highest Hamming likeness over n"),
+                    ("spreads", "highest minus lowest mean Jaccard index over seeds"),
+                )
+            ),
+            _field("r2", _SCORE, "how well LIME's linear surrogate fits the network", nullable=True),
+            _field("superpixels", _INT, "of LIME", nullable=True),
         ]
     ),
     "photo_methods": pa.schema(

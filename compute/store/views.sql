@@ -129,17 +129,6 @@ select a.explainer, b.explainer as rival, count(*) as cases,
 from case_methods a join case_methods b using (case_id)
 group by all;
 
--- How well LIME's linear surrogate fits a case's network, and of how many superpixels; diagnostics are text from outside.
-create view fits as
-select case_id, try_cast(told->>'r2' as double) as r2, try_cast(told->>'superpixels' as integer) as superpixels
-from (
-    select case_id, case when json_valid(diagnostics) then diagnostics::json end as told
-    from explanations where explainer = 'lime'
-);
-
--- How far the mean Jaccard index of a case moves from seed to seed: highest minus lowest, the explanation's own included.
-create view spreads as
-select case_id, r.explainer, greatest(max(r.jaccard), any_value(mean_jaccard)) as highest,
-       highest - least(min(r.jaccard), any_value(mean_jaccard)) as spread
-from repeat_scores r join case_methods using (case_id, explainer)
-group by case_id, r.explainer;
+-- Cases with what they are filtered and ordered by: lists have an element a method, in the order of `explainers`.
+create view case_board as
+select c.*, l.* exclude (case_id) from cases c left join case_lists l using (case_id);

@@ -9,38 +9,43 @@ import pyarrow as pa
 
 from compute.store.schema import DERIVED
 
+SOURCES = {
+    "attempts": ["case_id", "photo_id", "region_pixels", "n_pixels"],
+    "explanations": ["case_id", "explainer", "pixels", "hits", "diagnostics"],
+    "repeats": ["case_id", "explainer", "pixels", "hits"],
+}
+"""What they follow from: columns by table."""
 
-def derive(attempts: pa.Table, explanations: pa.Table, ranked: Sequence[str]) -> dict[str, pa.Table]:
+
+def derive(tables: Mapping[str, pa.Table], methods: Mapping[str, bool]) -> dict[str, pa.Table]:
     """`DERIVED` of some whole photos.
 
     Args:
-        attempts: of these photos.
-        explanations: of these photos.
-        ranked: methods that take part in the ranks of the whole store.
+        tables: `SOURCES` of these photos.
+        methods: of the store, and whether they are ranked (`taking_part`).
     """
     with duckdb.connect(
         ":memory:", config={"threads": 1}
     ) as connection:  # more would add up in another order each time
-        connection.from_arrow(attempts).create_view("attempts")
-        connection.from_arrow(explanations.select(["case_id", "explainer", "pixels", "hits"])).create_view(
-            "explanations"
-        )
-        connection.from_arrow(pa.table({"name": pa.array(ranked, pa.string())})).create_view("ranked")
+        for name, columns in SOURCES.items():
+            connection.from_arrow(tables[name].select(columns)).create_view(name)
+        connection.execute("create table methods (name varchar, position integer, ranked boolean)")
+        for position, (name, ranked) in enumerate(methods.items()):
+            connection.execute("insert into methods values (?, ?, ?)", [name, position, ranked])
         for file in ("measures.sql", "tables/derived.sql"):
             connection.execute(resources.files("compute.store").joinpath(file).read_text())
         return {name: _table(connection, name, schema) for name, schema in DERIVED.items()}
 
 
-def taking_part(explainers: Iterable[Mapping[str, Any]], explained: Collection[str]) -> list[str]:
-    """The names of those that are ranked: no baselines, and none that has explained no case at all."""
-    return [e["name"] for e in explainers if not e["baseline"] and e["name"] in explained]
+def taking_part(explainers: Iterable[Mapping[str, Any]], explained: Collection[str]) -> dict[str, bool]:
+    """All methods, and whether they are ranked: no baselines, and none that has explained no case at all."""
+    return {e["name"]: not e["baseline"] and e["name"] in explained for e in explainers}
 
 
 def wrongly_derived(tables: Mapping[str, pa.Table], explainers: Iterable[Mapping[str, Any]]) -> list[str]:
     """The names of the derived tables of a store that do not follow from its others."""
-    ranked = taking_part(explainers, set(tables["explanations"]["explainer"].unique().to_pylist()))
-    again = derive(tables["attempts"], tables["explanations"], ranked)
-    return [name for name, table in again.items() if not _same(table, tables[name])]
+    methods = taking_part(explainers, set(tables["explanations"]["explainer"].unique().to_pylist()))
+    return [name for name, table in derive(tables, methods).items() if not _same(table, tables[name])]
 
 
 def joined(counts: Sequence[pa.Table]) -> pa.Table:

@@ -1,6 +1,6 @@
--- What follows from the explanations of some whole photos: the tables case_methods, photo_methods and rank_counts.
--- Tables: attempts and explanations of these photos; ranked (name): the methods that take part in the ranks, which are
--- those, baselines left out, that have explained any case of the store.
+-- What follows from the explanations of some whole photos: the tables of DERIVED (compute/store/schema.py).
+-- Tables: attempts, explanations and repeats of these photos; methods (name, position, ranked): those that take part in
+-- the ranks are, baselines left out, those that have explained any case of the store.
 
 create or replace temp table measured as
 select e.case_id, a.photo_id, e.explainer, e.n, pixels / n_pixels as share,
@@ -22,10 +22,11 @@ group by all;
 -- Only cases that all ranked methods have explained have ranks: a rank among fewer would not be comparable.
 create or replace temp table field as
 with taking_part as (
-    from measured join ranked on ranked.name = explainer
+    select measured.* from measured join methods on name = explainer and ranked
 )
 from taking_part where case_id in (
-    select case_id from taking_part where n = 1 group by case_id having count(*) = (select count(*) from ranked)
+    select case_id from taking_part where n = 1 group by case_id
+    having count(*) = (select count(*) from methods where ranked)
 );
 create or replace temp table ranks as from ranks_among('field');
 
@@ -51,6 +52,33 @@ with scored as (
 select s.*, rank_jaccard, rank_hamming, paper_jaccard, paper_hamming
 from scored s left join ranked_lists using (case_id, explainer) left join paper_ranks using (case_id, explainer)
 order by case_id, explainer;
+
+-- One row a case: what cases are filtered and ordered by. Diagnostics are text from outside.
+create or replace temp table case_lists as
+with again as (
+    select case_id, explainer,
+           list_avg([jaccard_of(x[1], x[2], region_pixels) for x in list_zip(pixels, hits)]) as jaccard
+    from repeats join attempts using (case_id)
+), spreads as (
+    select case_id, explainer, greatest(max(jaccard), any_value(mean_jaccard)) as highest,
+           highest - least(min(jaccard), any_value(mean_jaccard)) as spread
+    from again join case_methods using (case_id, explainer) group by all
+), fits as (
+    select case_id, try_cast(told->>'r2' as double) as r2, try_cast(told->>'superpixels' as integer) as superpixels
+    from (
+        select case_id, case when json_valid(diagnostics) then diagnostics::json end as told
+        from explanations where explainer = 'lime'
+    )
+)
+select case_id, list(mean_jaccard order by position) as mean_jaccard, list(mean_hamming order by position) as mean_hamming,
+       list(best_jaccard order by position) as best_jaccard, list(best_hamming order by position) as best_hamming,
+       list(spread order by position) as spreads, any_value(case when isfinite(r2) then r2 end) as r2,
+       any_value(superpixels) as superpixels
+from (select distinct case_id from case_methods) cross join (select name as explainer, position from methods)
+left join case_methods using (case_id, explainer) left join spreads using (case_id, explainer)
+left join fits using (case_id)
+group by case_id
+order by case_id;
 
 create or replace temp table photo_methods as
 with by_n as (

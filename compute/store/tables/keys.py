@@ -23,6 +23,8 @@ def wrong_rows(rows: Mapping[str, int], explainers: int) -> Iterator[tuple[str, 
             yield table, f"{rows[table]} rows for {rows['explanations']} explanations"
     if rows["rank_counts"] > 2 * N_SIZES * 2 * explainers**2:  # of two measures; ranks may be halves
         yield "rank_counts", f"{rows['rank_counts']} rows for {explainers} explainers"
+    if rows["case_lists"] > rows["attempts"]:
+        yield "case_lists", f"{rows['case_lists']} rows for {rows['attempts']} attempts"
     if rows["case_methods"] != rows["explanations"]:
         yield "case_methods", f"{rows['case_methods']} rows for {rows['explanations']} explanations"
 
@@ -74,6 +76,14 @@ def _wrong_cases(
         yield from ((name, fault) for fault in _wrong_counts(tables[name], region[case], whole[case]))
     if not np.array_equal(np.sort(_keys(tables["case_methods"], cases, explainers)), np.sort(explained)):
         yield "case_methods", "not each explanation once"
+    lists = tables["case_lists"]
+    if not _unique(lists["case_id"]) or (_positions(lists["case_id"], cases) < 0).any():
+        yield "case_lists", "not each case once"
+    for column in (column for column in lists.itercolumns() if pa.types.is_list(column.type)):
+        if not pc.all(pc.equal(pc.list_value_length(column), len(explainers)), min_count=0).as_py():
+            yield "case_lists", "not a value for each explainer"
+        if not pc.all(pc.is_finite(pc.list_flatten(column).drop_null()), min_count=0).as_py():
+            yield "case_lists", "not always finite numbers"
 
 
 def _wrong_again(

@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from compute.store import part
 from compute.store.schema import BLOB_ROW_GROUP, DERIVED, TABLES
-from compute.store.tables.derived import derive, joined, taking_part
+from compute.store.tables.derived import SOURCES, derive, joined, taking_part
 from compute.store.tables.writing import Writer
 
 PIECE = 50_000
@@ -68,7 +68,7 @@ def publish(
                     if table == "explanations":
                         explained.update(rows["explainer"].unique().to_pylist())
                 tables[table] = writer.entry()
-        pieces = _ahead(pool, partial(_derived, ranked=taking_part(explainers, explained)), _whole(folders))
+        pieces = _ahead(pool, partial(derive, methods=taking_part(explainers, explained)), _whole(folders))
         tables |= write_derived(pieces, root, folder)
     return {"seconds": {k: round(v, 3) for k, v in seconds.items()}, "tables": tables}
 
@@ -84,10 +84,6 @@ def write_derived(pieces: Iterable[Mapping[str, pa.Table]], root: Path, drafts: 
                 writers[table].write(piece[table])
         writers["rank_counts"].write(counts)
         return {table: writer.entry() for table, writer in writers.items()}
-
-
-def _derived(piece: tuple[pa.Table, pa.Table], ranked: Sequence[str]) -> dict[str, pa.Table]:
-    return derive(*piece, ranked)
 
 
 def _ahead(pool: ThreadPoolExecutor, function: Callable[[_Item], _Result], items: Iterable[_Item]) -> Iterator[_Result]:
@@ -114,14 +110,14 @@ def _batches(table: str, parts: Iterable[pa.Table]) -> Iterator[pa.Table]:
         yield pa.concat_tables(held)
 
 
-def _whole(groups: Iterable[Sequence[Path]]) -> Iterator[tuple[pa.Table, pa.Table]]:
-    """Attempts and explanations of some groups at a time, about `PIECE` explanations."""
+def _whole(groups: Iterable[Sequence[Path]]) -> Iterator[dict[str, pa.Table]]:
+    """What tables are derived from, some groups at a time, with about `PIECE` explanations."""
     held: dict[str, list[pa.Table]] = {}
     for group in groups:
-        for name in ("attempts", "explanations"):
+        for name in SOURCES:
             held.setdefault(name, []).extend(part.table(folder, name) for folder in group)
         if sum(t.num_rows for t in held["explanations"]) >= PIECE:
-            yield pa.concat_tables(held["attempts"]), pa.concat_tables(held["explanations"])
+            yield {name: pa.concat_tables(tables) for name, tables in held.items()}
             held = {}
     if held:
-        yield pa.concat_tables(held["attempts"]), pa.concat_tables(held["explanations"])
+        yield {name: pa.concat_tables(tables) for name, tables in held.items()}
