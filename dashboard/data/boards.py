@@ -23,7 +23,7 @@ from dashboard.data.images import Images
 
 ASKED_AGAIN = 30
 """Seconds after which a URL is asked again which stores lie there, and whether they have changed."""
-_HELD = ("fits", "spreads")
+_HELD = ("case_board",)
 """Views that every selection asks: computed once."""
 
 _P = ParamSpec("_P")

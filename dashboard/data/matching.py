@@ -13,18 +13,18 @@ Ask = Callable[[str, dict[str, Any]], pd.DataFrame]
 """Answers SQL with named parameters, `Board.query` for one; safe to call from the caller's thread."""
 
 PER_CASE = """
-scored as (
-  select s.case_id, s.explainer, s.score, e.baseline from ({source}) s join explainers e on e.name = s.explainer
-),
-per_case as (
-  select case_id, any_value(score) filter (where explainer = $explainer) as own, own - {minus} as score,
-         max(score, 2) filter (where not baseline) as two, two[1] as top, two[2] as second,
-         min(score) filter (where not baseline) as bottom, max(score) filter (where baseline) as chance,
-         top - bottom as gap,
-         any_value(score) filter (where explainer = 'lime') as lime,
-         max(score) filter (where explainer in {gradients}) as gradient{more}
-  from scored group by case_id
+select *, spreads[explainer_at] as spread, scores[explainer_at] as own, own - {minus} as score,
+       list_sort(list_select(scores, ranked), 'DESC', 'NULLS LAST') as field, field[1] as top, field[2] as second,
+       list_min(field) as bottom, top - bottom as gap, list_max(list_select(scores, baselines)) as chance,
+       scores[lime_at] as lime, list_max(list_select(scores, gradients)) as gradient
+from ({source}), (
+  select list(position + 1) filter (not baseline) as ranked, list(position + 1) filter (baseline) as baselines,
+         list(position + 1) filter (name in {gradients}) as gradients,
+         any_value(position + 1) filter (name = 'lime') as lime_at, {places}
+  from explainers
 )"""
+PLACE = "any_value(position + 1) filter (name = ${0}) as {0}_at"
+"""Where a method stands in a case's list of scores."""
 
 COLUMNS = """case_id, photo_id, photo_name, region_rank, segment, region_share, clean_class, clean_confidence,
 entropy, target_class, target_confidence, linf, l2, iterations, visibility, r2, superpixels, spread, score, top, second,
@@ -32,11 +32,12 @@ bottom, chance, gap"""
 
 NAMED = """with found as materialized ({found}),
 named as (
-  select case_id, min(explainer) filter (where s.score = top) as best_method,
-         min(explainer) filter (where s.score = bottom) as worst_method
-  from ({source}) s join found using (case_id) join explainers on name = explainer and not baseline group by case_id
+  select case_id, min(name) filter (score = top) as best_method, min(name) filter (score = bottom) as worst_method
+  from (select case_id, top, bottom, unnest(scores) as score, unnest(range(len(scores))) as position from found)
+  join explainers using (position) where not baseline group by case_id
 )
-select * from found left join named using (case_id) order by position"""
+select found.* exclude (scores), best_method, worst_method from found left join named using (case_id)
+order by found.position"""
 """Cases with the names of their best and worst methods: of those found alone, since texts are slow to compare."""
 
 AT_N = {
@@ -51,7 +52,7 @@ INSIDE = """len(list_filter($edges, lambda e: (e.y1 > score) <> (e.y2 > score)
 
 
 def matching(selection: Selection) -> tuple[str, dict[str, Any]]:
-    """SQL with named parameters for the cases that match: `COLUMNS` and `position`, from 1 in the selection's order."""
+    """SQL with named parameters for the cases that match, in no order: `COLUMNS`, `scores`, and what orders ask for."""
     params: dict[str, Any] = {"explainer": selection.explainer}
     where = ["true"]
     for column, names in RANGES.items():
@@ -63,10 +64,8 @@ def matching(selection: Selection) -> tuple[str, dict[str, Any]]:
         if value := getattr(selection, name):
             where.append(f"{column} = ${name}")
             params[name] = value
-    more = ""
     if selection.winner:
-        more = "".join(f", any_value(score) filter (where explainer = ${who}) as {who}" for who in ("winner", "loser"))
-        where.append("winner > loser")
+        where.append("scores[winner_at] > scores[loser_at]")
         params |= {"winner": selection.winner, "loser": selection.loser}
     if selection.rank is not None:
         where.append(
@@ -75,25 +74,29 @@ def matching(selection: Selection) -> tuple[str, dict[str, Any]]:
         )
         params["rank"] = selection.rank
     where += _by_name(selection, params)
-    order = ORDERS[selection.order or selection.usual_order][1]
     if question := QUESTIONS.get(selection.question):
         where.append(question.condition)
-        order = order if selection.order else question.order
         if "$missed" in question.condition:
             params["missed"] = MISSED[selection.measure]
-    source, size = scored(selection.measure, selection.n)
-    params |= size
-    minus = "0"
     if selection.minus:
-        minus = "any_value(score) filter (where explainer = $minus)"
         params["minus"] = selection.minus
-    per_case = PER_CASE.format(source=source, gradients=GRADIENTS, more=more, minus=minus)
-    sql = f"""with {per_case}
-select {COLUMNS}, row_number() over (order by {order} nulls last, case_id) as position
-from cases left join per_case using (case_id) left join fits using (case_id)
-left join (from spreads where explainer = $explainer) using (case_id)
-where {" and ".join(where)}"""
-    return sql, params
+    source, size = _listed(selection.measure, selection.n)
+    methods = [name for name in ("explainer", "minus", "winner", "loser") if name in params]
+    per_case = PER_CASE.format(
+        source=source,
+        gradients=GRADIENTS,
+        minus="scores[minus_at]" if selection.minus else "0",
+        places=", ".join(map(PLACE.format, methods)),
+    )
+    return f"select * from ({per_case}) where {' and '.join(where)}", params | size
+
+
+def _order(selection: Selection) -> str:
+    """SQL of the selection's order over `matching`."""
+    order = ORDERS[selection.order or selection.usual_order][1]
+    if (question := QUESTIONS.get(selection.question)) and not selection.order:
+        order = question.order
+    return f"{order} nulls last, case_id"
 
 
 def _by_name(selection: Selection, params: dict[str, Any]) -> list[str]:
@@ -110,12 +113,33 @@ def _by_name(selection: Selection, params: dict[str, Any]) -> list[str]:
     return where
 
 
-def scored(measure: str, n: str) -> tuple[str, dict[str, Any]]:
+def scored(measure: str, n: str, where: str = "true") -> tuple[str, dict[str, Any]]:
     """SQL with its parameters for case_id, explainer, score: at the best n, the mean over n, or at one n."""
-    if n in ("best", "mean"):
-        return f"select case_id, explainer, {n}_{column_of(measure)} as score from case_scores", {}
-    source = "explanations join attempts using (case_id)"
-    return f"select case_id, explainer, {AT_N[measure]} as score from {source}", {"n": int(n)}
+    if n.isdigit():
+        source = f"explanations join attempts using (case_id) where {where}"
+        return f"select case_id, explainer, {AT_N[measure]} as score from {source}", {"n": int(n)}
+    listed = f"{n}_{column_of(measure)}"
+    rows = f"select case_id, unnest({listed}) as score, unnest(range(len({listed}))) as position from case_lists"
+    return (
+        f"select case_id, name as explainer, score from ({rows} where {where}) join explainers using (position)"
+        " where score is not null",
+        {},
+    )
+
+
+def _listed(measure: str, n: str) -> tuple[str, dict[str, Any]]:
+    """SQL with its parameters for `case_board` and `scores`, a list by method."""
+    if not n.isdigit():
+        return f"select *, {n}_{column_of(measure)} as scores from case_board", {}
+    return (
+        f"""select * from case_board left join (
+            select case_id, [list_extract(found, list_position(places, p)) for p in range(many)] as scores
+            from (select case_id, list(position) as places, list({AT_N[measure]}) as found
+                  from explanations join attempts using (case_id) join explainers on name = explainer group by case_id),
+                 (select count(*) as many from explainers)
+        ) using (case_id)""",
+        {"n": int(n)},
+    )
 
 
 def column_of(measure: str) -> str:
@@ -132,22 +156,27 @@ def count(ask: Ask, selection: Selection) -> int:
 def page(ask: Ask, selection: Selection, *, size: int, first: int = 0) -> pd.DataFrame:
     """At most `size` matching cases in order, after the first `first`: columns of `matching` and `NAMED`."""
     sql, params = matching(selection)
-    found = f"select * from ({sql}) where position > $first order by position limit $size"
-    source = scored(selection.measure, selection.n)[0]
-    return ask(NAMED.format(found=found, source=source), {**params, "first": first, "size": size})
+    few = f"{sql} order by {_order(selection)} limit $size offset $first"
+    return ask(_named(few, selection, "$first + "), {**params, "first": first, "size": size})
 
 
 def everything(ask: Ask, selection: Selection) -> pd.DataFrame:
     """All matching cases in order: columns of `matching` and `NAMED`."""
     sql, params = matching(selection)
-    return ask(NAMED.format(found=sql, source=scored(selection.measure, selection.n)[0]), params)
+    return ask(_named(sql, selection), params)
+
+
+def _named(sql: str, selection: Selection, before: str = "") -> str:
+    """`COLUMNS`, `position` (from 1 in the selection's order) and `NAMED` of matching cases."""
+    position = f"{before}row_number() over (order by {_order(selection)}) as position"
+    return NAMED.format(found=f"select {COLUMNS}, scores, {position} from ({sql})")
 
 
 def by_method(ask: Ask, selection: Selection, case_ids: Sequence[str] | None = None) -> pd.DataFrame:
     """The scores of all methods, a column each, by case_id: of these cases, or of all."""
-    source, params = scored(selection.measure, selection.n)
+    where = "true" if case_ids is None else "case_id in (select unnest($ids))"
+    source, params = scored(selection.measure, selection.n, where)
     if case_ids is not None:
-        source = f"from ({source}) where case_id in (select unnest($ids))"
         params["ids"] = list(case_ids)
     return ask(source, params).pivot(index="case_id", columns="explainer", values="score")
 
@@ -171,7 +200,7 @@ def sizes(ask: Ask, selection: Selection, case_ids: Sequence[str], methods: Sequ
 def case_ids(ask: Ask, selection: Selection) -> pd.Series:
     """The ids of all matching cases in order."""
     sql, params = matching(selection)
-    return ask(f"select case_id from ({sql}) order by position", params)["case_id"]
+    return ask(f"select case_id from ({sql}) order by {_order(selection)}", params)["case_id"]
 
 
 def neighbours(ids: pd.Series, case_id: str) -> tuple[int, str | None, str | None] | None:
