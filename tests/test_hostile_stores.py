@@ -243,6 +243,14 @@ TABLE: dict[str, tuple[Edit, str]] = {
     "a repeat of no number": (column("repeats", "repeat", first(0)), "repeats.parquet: of an explanation that the"),
     "many case_methods": (table("case_methods", repeated), "case_methods.parquet: 300000 rows"),
     "derived of no case": (column("case_methods", "case_id", first("x")), "case_methods.parquet: not each explanation"),
+    "many case_lists": (table("case_lists", repeated), "case_lists.parquet: 300000 rows"),
+    "a list of no case": (column("case_lists", "case_id", first("x")), "case_lists.parquet: not each case once"),
+    "a case's lists twice": (column("case_lists", "case_id", lambda c: [c[1], *c[1:]]), "not each case once"),
+    "a short list": (column("case_lists", "best_jaccard", first([1.0])), "case_lists.parquet: not a value for each"),
+    "NaN in a list": (
+        column("case_lists", "spreads", first([float("nan")] * 4)),
+        "case_lists.parquet: not always finite",
+    ),
     "many photo_methods": (table("photo_methods", repeated), "photo_methods.parquet: 300000 rows"),
     "many rank_counts": (table("rank_counts", repeated), "rank_counts.parquet: 300000 rows"),
 }

@@ -1,6 +1,9 @@
 """Reading the tables of a store that may come from anywhere: whole and verified, or later, as queries need them."""
 
+import os
 from collections.abc import Mapping
+from io import BufferedReader
+from threading import Lock, local
 from typing import Any
 
 import pyarrow as pa
@@ -58,8 +61,35 @@ def check(root: Place, table: str, entry: Mapping[str, Any]) -> None:
 def scanned(root: Place, table: str, entry: Mapping[str, Any]) -> ds.Dataset:
     """A table as something that is read piece by piece, as queries need it."""
     kind = ds.ParquetFileFormat()
-    opened = [pa.PythonFile(open_regular(root / file["name"]), mode="r") for file in entry["files"]]
+    opened = [pa.PythonFile(_Shared(open_regular(root / file["name"])), mode="r") for file in entry["files"]]
     return ds.FileSystemDataset([kind.make_fragment(file) for file in opened], PUBLISHED[table], kind)
+
+
+class _Shared:
+    """A file that several threads read at once, each from a place of its own: Arrow asks for sizes by moving."""
+
+    def __init__(self, file: BufferedReader) -> None:
+        self._file, self._lock, self._place = file, Lock(), local()
+        self._size = file.seek(0, os.SEEK_END)
+        self.closed = False
+
+    def tell(self) -> int:
+        return getattr(self._place, "at", 0)
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        self._place.at = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self.tell(), os.SEEK_END: self._size}[whence]
+        return self.tell()
+
+    def read(self, size: int = -1) -> bytes:
+        with self._lock:
+            self._file.seek(self.tell())
+            data = self._file.read(size)
+        self._place.at = self.tell() + len(data)
+        return data
+
+    def close(self) -> None:
+        self._file.close()
+        self.closed = True
 
 
 def line(error: Exception) -> str:

@@ -51,7 +51,7 @@ class Writer:
 
     def write(self, rows: pa.Table) -> None:
         """Append some rows."""
-        if self._file.tell() >= LARGEST_FILE:
+        if self._rows and self._file.tell() >= LARGEST_FILE:
             self._finish()
             self._begin()
         group = BLOB_ROW_GROUP if self.table == "images" else ROW_GROUP
