@@ -18,9 +18,8 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-EXPLAINERS = [
-    {"name": name, "baseline": name == "random"} for name in ("saliency", "guided_backprop", "lime", "random")
-]
+METHODS = ("saliency", "guided_backprop", "lime", "random")
+EXPLAINERS = [{"name": name, "baseline": name == "random"} for name in METHODS]
 PHOTOS_A_PART = 50
 """Of made parts; those of a sweep hold one photo to a few."""
 
@@ -96,7 +95,6 @@ def ask(store: Path) -> dict[str, float]:
     step("a case's scores", lambda: board.query("from measures where case_id = ?", [case]))
     step("a case's pictures", lambda: board.images(case, case.rpartition("-")[0]))
     step("table 1", lambda: queries.summary(board))
-    step("all measures", lambda: queries.measures_of_all(board))
     step("curves", lambda: queries.curves(board, "jaccard"))
     step("distribution", lambda: queries.distribution(board, "jaccard", "best"))
     step("wins", lambda: queries.wins(board, "jaccard", "mean"))

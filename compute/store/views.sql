@@ -96,7 +96,7 @@ select s.photo_id, s.explainer, count(*) filter (control = 'class') as class_cas
        coalesce(sum(s.mean_jaccard - c.jaccard) filter (control = 'class'), 0) as specificity_class,
        coalesce(sum(s.mean_jaccard - c.jaccard) filter (control = 'photo'), 0) as specificity_photo,
        coalesce(sum(correlation) filter (control = 'clean'), 0) as clean_correlation
-from case_methods s join control_scores c using (case_id, explainer)
+from control_scores c join case_methods s using (case_id, explainer)
 group by s.photo_id, s.explainer;
 
 -- Over the seeds by which a method was asked, on the cases that all of them have: the standard deviation of its mean
