@@ -44,7 +44,7 @@ def comparison(board: Board) -> Comparison | None:
 
 
 def has_controls(board: Board) -> bool:
-    """Whether explanations were asked for the photo's own class too, and checked causally; not known of large stores."""
+    """Whether explanations were asked for the own class too, and checked causally; never shown of large stores."""
     if board.store.large:  # comparing each explanation with its controls would take more memory than a query may
         return False
     found = board.query(
