@@ -63,8 +63,10 @@ def test_specificity_and_cost_have_a_dot_a_method(board: boards.Board) -> None:
 
 def test_names_stand_apart() -> None:
     x, y = pd.Series({"a": 0.0, "b": 0.01, "c": 1.0}), pd.Series({"a": 0.5, "b": 0.51, "c": 0.5})
-    assert figures.labelled(x, y) == ["c", "a"]  # b's name would cross a's dot
-    assert figures.labelled(x[:0], y[:0]) == []
+    assert figures.labelled(x, y) == {"c": "middle left", "b": "middle right", "a": "middle left"}  # none on another
+    assert figures.labelled(x[:0], y[:0]) == {}
+    crowd = pd.Series(np.linspace(0.5, 0.501, 40), index=[f"method {i}" for i in range(40)])
+    assert len(figures.labelled(crowd, crowd)) < 5
 
 
 def test_the_paper_s_three_rank_among_themselves(board: boards.Board) -> None:

@@ -139,6 +139,9 @@ def test_filters_stand_in_the_url(made: Path) -> None:
 def test_stores_of_a_folder_are_chosen_by_the_url(made: Path, store: Path) -> None:
     shutil.copytree(made, store.parent / "another")
     app = visit(store.parent, "overview", store="copy", compare="another")
+    assert {"Comparison as CSV", "Comparison as LaTeX"} <= {
+        str(getattr(b, "label", "")) for b in app.get("download_button")
+    }
     assert app.selectbox(key="store").options == ["another", "copy"] and app.selectbox(key="store").value == "copy"
     assert "cases of the same photo and region rank" in said(app)
     app.selectbox(key="store").set_value("another").run()

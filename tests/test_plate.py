@@ -1,5 +1,6 @@
 """The failure plate: its figure, and pins under Streamlit's own test runner."""
 
+import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -90,10 +91,15 @@ def test_the_figure_has_a_picture_for_every_cell(tmp_path: Path) -> None:
     store = make_store(tmp_path / "made", cases=12, size=32)
     board = boards.open_board("made", store)
     ids = tuple(matching.page(board.query, Selection("lime"), size=3)["case_id"])
-    root = ET.fromstring(plate.drawn(board, ids, tuple(SKILL), plate.REGION))
+    made = plate.drawn(board, ids, tuple(SKILL), plate.REGION)
+    root = ET.fromstring(sheet.as_svg(*made))
     assert len(root.findall("{*}image")) == 3 * (2 + len(SKILL))
     texts = [t.text or "" for t in root.findall("{*}text")]
     assert "LIME" in texts and sum(text.startswith("J ") for text in texts) == 3 * len(SKILL)
+    pdf = sheet.as_pdf(*made)
+    box = re.search(rb"/MediaBox \[ ?0 0 ([\d.]+) ([\d.]+) ?\]", pdf)
+    assert box and [float(side) for side in box.groups()] == [float(root.attrib[side]) for side in ("width", "height")]
+    assert pdf.count(b"/Subtype /Image") >= 3 * (2 + len(SKILL)) and b"/FontFile2" in pdf
 
 
 def test_a_figure_shows_texts_as_they_are_and_says_what_is_unreadable() -> None:

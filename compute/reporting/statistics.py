@@ -130,6 +130,19 @@ def summarise(connection: duckdb.DuckDBPyConnection) -> Summary:
     )
 
 
+def differences_to(connection: duckdb.DuckDBPyConnection, rival: str) -> tuple[Difference, ...]:
+    """Mean Jaccard index of every other method minus a rival's, on the cases that both have explained."""
+    sums = connection.execute(
+        """select a.photo_id, a.explainer, count(*) as cases, sum(a.mean_jaccard - b.mean_jaccard) as jaccard
+           from case_methods a join case_methods b using (case_id) where b.explainer = $1 and a.explainer <> $1
+           group by all order by all""",
+        [rival],
+    ).df()
+    names = list(dict.fromkeys(sums["explainer"]))
+    means = clustered_means(*(_photos_by(sums, c, names) for c in ("jaccard", "cases")), bounds=(-1, 1))
+    return _differences([(name, rival) for name in names], "mean_jaccard", means)
+
+
 def beyond_counts(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, Estimate]]:
     """Measures of whole rankings, by explainer; `restored` is the share of attacks that P_1 undoes."""
     names = [name for (name,) in connection.execute("select name from explainers order by position").fetchall()]

@@ -22,13 +22,18 @@ def as_csv(board: Board, measures: Iterable[str]) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["method", *(f"{m}{end}" for m in wanted for end in ("", "_low", "_high", "_photos"))])
     for name, found in board.items():
-        shown = visible(name)
-        row: list[object] = [f"'{shown}" if shown[:1] in _FORMULAS else shown]
+        row: list[object] = [spreadsheet(name)]
         for measure in wanted:
             e = found.get(measure)
             row += [None] * 4 if e is None else [e.mean, e.low, e.high, e.photos]
         writer.writerow(row)
     return text.getvalue()
+
+
+def spreadsheet(text: str) -> str:
+    """A text from outside as the cell of a CSV file: never a formula."""
+    shown = visible(text)
+    return f"'{shown}" if shown[:1] in _FORMULAS else shown
 
 
 def as_latex(board: Board, heads: Mapping[str, str], caption: str) -> str:
@@ -44,13 +49,15 @@ def as_latex(board: Board, heads: Mapping[str, str], caption: str) -> str:
         [visible(name), *(_cell(found.get(m), 2 if "rank" in m else 3) for m in measures)]
         for name, found in board.items()
     ]
-    frame = pd.DataFrame(
-        [[_escaped(cell) for cell in row] for row in rows], columns=["Method", *(heads[m] for m in measures)]
-    )
-    frame.columns = pd.Index([_escaped(str(column)) for column in frame.columns])
-    table = frame.to_latex(
-        index=False, escape=False, column_format="l" + "r" * len(measures), caption=_escaped(caption)
-    )
+    return latex(pd.DataFrame(rows, columns=["Method", *(heads[m] for m in measures)]), caption)
+
+
+def latex(frame: pd.DataFrame, caption: str) -> str:
+    """A frame of texts as a table for a paper, with booktabs; the first column is set left, all others right."""
+    shown = frame.map(_escaped)
+    shown.columns = pd.Index([_escaped(str(column)) for column in frame.columns])
+    columns = "l" + "r" * (len(frame.columns) - 1)
+    table = shown.to_latex(index=False, escape=False, column_format=columns, caption=_escaped(caption))
     return f"% needs \\usepackage{{booktabs}}\n{table}"
 
 

@@ -11,7 +11,7 @@ from dashboard.figures.clicks import target
 from dashboard.figures.overview import finish, label, line_up, records
 from dashboard.theme import colours
 
-TITLES = {"border": "Border", "edges": "Edges", "rest": "Rest", blame.OWN: "Own explanation"}
+TITLES = {"border": "Border", "edges": "Edges", "rest": "Rest", blame.OWN: "Own"}
 OPENED = 24
 """Cases behind a bar that a click opens."""
 

@@ -14,7 +14,16 @@ from dashboard.figures.overview import finish, label, line_up
 from dashboard.theme import ACCENT, BOARD, NEUTRAL, SYMBOLS, colours, explainer_name, fade, presentation_of
 
 LABELLED = 9
-"""Methods that the scatter names; the others say their name under the pointer."""
+"""Methods that the scatter names at most; the others say their name under the pointer."""
+LETTER, LINE = 0.014, 0.05
+"""A letter's width and a line's height, as shares of the scatter's sides."""
+BESIDE = {
+    "middle left": (-1.0, -0.5),
+    "middle right": (0.0, -0.5),
+    "top center": (-0.5, 0.4),
+    "bottom center": (-0.5, -1.4),
+}
+"""Where a name may stand: the lower left corner of its box from its dot, in the box's own sides."""
 PASSES = 1.0
 """Where methods without a pass stand on the axis of passes, which is logarithmic."""
 
@@ -30,7 +39,7 @@ def forest(board: Board, measure: str) -> go.Figure:
     for place, name in enumerate(rows):
         figure.add_trace(_interval(found[name][measure], place, name, colour[name], measure))
     if measure == "mean_jaccard":
-        _limits(figure, found, [name for name in board.explainers if name not in board.ranked], len(rows))
+        _limits(figure, found, board, len(rows))
         _cliques(figure, board, rows)
     figure.update_xaxes(title=BOARD[measure].axis, side="top" if len(rows) > 20 else "bottom")
     line_up(figure, [label(name) for name in rows])
@@ -55,14 +64,16 @@ def _interval(estimate: Estimate, place: int, name: str, colour: str, measure: s
     )  # fmt: skip
 
 
-def _limits(figure: go.Figure, found: dict[str, dict[str, Estimate]], baselines: list[str], rows: int) -> None:
+def _limits(figure: go.Figure, found: dict[str, dict[str, Estimate]], board: Board, rows: int) -> None:
     """The best baseline without a network as a floor, named below the rows, and the oracle as a ceiling, above them."""
-    means = {name: found[name]["mean_jaccard"].mean for name in baselines if "mean_jaccard" in found[name]}
+    every = {name: found[name]["mean_jaccard"].mean for name in board.explainers if "mean_jaccard" in found[name]}
+    means = {name: mean for name, mean in every.items() if name not in board.ranked}
     ceiling = means.pop(ORACLE, None)
     if means:
         best = max(means, key=means.__getitem__)
         figure.add_vrect(x0=0, x1=means[best], fillcolor=fade(NEUTRAL, 0.13), line_width=0, layer="below")
-        _line(figure, means[best], f"best without a network: {label(best)}", "left", rows)
+        side = "left" if means[best] < max(every.values()) / 2 else "right"  # where there is more room
+        _line(figure, means[best], f"floor: {label(best)}", side, rows)
     if ceiling is not None:
         _line(figure, ceiling, f"ceiling: {label(ORACLE)}", "right", -1)
 
@@ -105,7 +116,7 @@ def specificity(board: Board) -> go.Figure:
         figure.add_trace(
             go.Scatter(
                 x=[x], y=[y], mode="markers+text" if name in named else "markers",
-                text=[label(name)], textposition="middle left", textfont={"size": 12},
+                text=[label(name)], textposition=named.get(name), textfont={"size": 12},
                 marker={"size": 8 + 60 * jaccard, "color": fade(colour[name], 0.8),
                         "symbol": SYMBOLS[presentation_of(name)], "line": {"width": 1, "color": colour[name]}},
                 customdata=[[target(Selection(name)), jaccard]],
@@ -137,21 +148,26 @@ def _room(values: pd.Series) -> tuple[float, float]:
     return low - 0.06 * span, high + 0.25 * span
 
 
-def labelled(x: pd.Series, y: pd.Series) -> list[str]:
-    """The methods whose names have room: those nearest the good corner first, none beside a named one."""
-    if x.empty:
-        return []
-    (left, right), (bottom, top) = _room(x), _room(y)
-    place = pd.DataFrame({"x": (x - left) / (right - left), "y": (y - bottom) / (top - bottom)})
-    named: list[str] = []
-    for name in (place["x"] + place["y"]).sort_values(ascending=False).index:
-        wide = 0.018 * len(explainer_name(str(name)))  # of the plot's width, a letter of which takes about 6 pixels
-        behind = place.loc[name] - place.drop(index=name)  # of the others, whose dots the name must not cross
-        beside = (place.loc[named] - place.loc[name]).abs()
-        crossed = behind["x"].between(0, wide) & (behind["y"].abs() < 0.03)
-        near = (beside["x"] < 0.3) & (beside["y"] < 0.05)
-        if len(named) < LABELLED and place.loc[name, "x"] > wide and not crossed.any() and not near.any():
-            named.append(str(name))
+def labelled(x: pd.Series, y: pd.Series) -> dict[str, str]:
+    """Where names have room, by method: those nearest the good corner first; none crosses a dot or another name."""
+    (left, right), (bottom, top) = (_room(values) if len(values) else (0.0, 1.0) for values in (x, y))
+    dots = np.column_stack([(x - left) / (right - left), (y - bottom) / (top - bottom)])
+    boxes: list[np.ndarray] = []
+    named: dict[str, str] = {}
+    for at in np.argsort(-dots.sum(axis=1), kind="stable"):
+        name = str(x.index[at])
+        size = np.array([LETTER * (len(explainer_name(name)) + 2), LINE])
+        others = np.delete(dots, at, axis=0)
+        for position, corner in BESIDE.items():
+            low = dots[at] + size * corner
+            box = np.array([low, low + size])
+            inside = (low >= 0).all() and (box[1] <= 1).all()
+            crossed = ((others > box[0]) & (others < box[1])).all(axis=1).any()
+            overlaps = any((box[0] < other[1]).all() and (other[0] < box[1]).all() for other in boxes)
+            if inside and not crossed and not overlaps and len(named) < LABELLED:
+                named[name] = position
+                boxes.append(box)
+                break
     return named
 
 

@@ -15,9 +15,9 @@ from dashboard.text import plotly
 from dashboard.theme import ACCENT, MEASURES, colours, fade
 
 BAND_COLUMNS = {
-    "region_share": ("Attacked region, % of the image", 100, ("min_share", "max_share")),
-    "linf": ("Largest change of a channel, 1/255", 1, ("min_linf", "max_linf")),
-    "target_confidence": ("Confidence in the target (0-1)", 1, ("min_conf", "max_conf")),
+    "region_share": ("Attacked region,<br>% of the image", 100, ("min_share", "max_share")),
+    "linf": ("Largest change<br>of a channel, 1/255", 1, ("min_linf", "max_linf")),
+    "target_confidence": ("Confidence in<br>the target (0-1)", 1, ("min_conf", "max_conf")),
 }
 """Property of a case: axis title, factor to the axis' unit, the ends' names in a selection."""
 ROWS = 25
@@ -58,7 +58,8 @@ def win_matrix(board: Board, measure: str, n: str, explainers: tuple[str, ...]) 
     """Share of cases in which the row scores higher than the column; a cell leads to its cases."""
     found = queries.wins(board, measure, n)
     found = found[found["winner"].isin(explainers) & found["loser"].isin(explainers)]
-    names, places = [label(name).replace(" ", "<br>") for name in explainers], list(range(len(explainers)))
+    many, places = len(explainers) > 4, list(range(len(explainers)))
+    names = [label(name) if many else label(name).replace(" ", "<br>") for name in explainers]
     share = found.assign(share=found["wins"] / found["cases"]).pivot(index="winner", columns="loser", values="share")
     share = share.reindex(index=explainers, columns=explainers)
     figure = go.Figure(
@@ -76,7 +77,7 @@ def win_matrix(board: Board, measure: str, n: str, explainers: tuple[str, ...]) 
             y=[explainers.index(winner) for winner, *_ in cells],
             mode="markers+text", marker={"size": 48, "symbol": "square", "color": "rgba(0,0,0,0)"}, showlegend=False,
             text=[f"{wins / cases:.0%}" for _, _, wins, _, cases in cells],
-            textfont={"size": 15, "color": ink},
+            textfont={"size": 11 if many else 15, "color": ink},
             customdata=[(target(Selection(winner, measure, n, winner=winner, loser=loser)), wins, ties, cases,
                          f"{label(winner)} above {label(loser)}")
                         for winner, loser, wins, ties, cases in cells],
@@ -87,14 +88,18 @@ def win_matrix(board: Board, measure: str, n: str, explainers: tuple[str, ...]) 
         showgrid=False,
         zeroline=False,
         side="top",
-        tickangle=0,
+        tickangle=-60 if many else 0,
         tickvals=places,
         ticktext=names,
         title="... than this one",
     )
     line_up(figure, names)
     figure.update_yaxes(showgrid=False, title="This one scores higher ...")
-    return finish(figure, 60 + 110 * len(explainers), margin={"l": 8, "r": 8, "t": 12, "b": 8})
+    return finish(
+        figure,
+        (120 + 64 * len(explainers)) if many else 60 + 110 * len(explainers),
+        margin={"l": 8, "r": 8, "t": 12, "b": 8},
+    )
 
 
 def rank_shares(board: Board, measure: str, names: tuple[str, ...]) -> go.Figure:

@@ -27,6 +27,9 @@ _INK, _GRID = "#1D1D26", "#DEDEE6"
 _PIXELS_AN_INCH = 150
 """Of a figure's height on the page."""
 _MARKERS = {"circle": "o", "square": "s", "diamond": "D", "triangle-up": "^", "diamond-open": "D"}
+_AWAY = {"left": -1, "right": 1, "top": 1, "bottom": -1, "middle": 0, "center": 0}
+_FACING = {"left": "right", "right": "left", "top": "bottom", "bottom": "top", "middle": "center", "center": "center"}
+"""Of a text beside a mark, by where it stands: the way it is moved, and the edge that faces the mark."""
 _ANCHORS = {"top": "top", "middle": "center", "bottom": "bottom", "left": "left", "center": "center", "right": "right"}
 
 mpl.rcParams.update(
@@ -137,11 +140,13 @@ def _scatter(panel: Axes, trace: go.Scatter) -> None:
         )  # fmt: skip
     if "text" in mode and trace.text is not None:
         inside = "markers" in mode and _colour(colour)[3] == 0
+        across, along = ("middle", "center") if inside else str(trace.textposition or "middle left").split()
+        away = 2 + 0.25 * float(trace.marker.size or 6)
+        beside = (_AWAY[along] * away, _AWAY[across] * away)
         for x0, y0, text in zip(x, y, _each(trace.text, len(x)), strict=True):
-            beside = 0 if inside else -2 - 0.25 * float(trace.marker.size or 6)
             panel.annotate(
-                plain(text), (x0, y0), xytext=(beside, 0), textcoords="offset points", va="center",
-                ha="center" if inside else "right", fontsize=6,
+                plain(text), (x0, y0), xytext=beside, textcoords="offset points", va=_FACING[across],
+                ha=_FACING[along], fontsize=6,
                 color=_colour(trace.textfont.color) if trace.textfont.color else _INK, zorder=4,
             )  # fmt: skip
 

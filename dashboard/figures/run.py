@@ -10,7 +10,7 @@ from dashboard.theme import ACCENT
 
 
 def stages(seconds: Mapping[str, float]) -> go.Figure:
-    """Seconds by stage as bars."""
+    """Seconds by stage of a sweep, of all workers together."""
     figure = go.Figure(
         go.Bar(
             x=list(seconds.values()), y=list(range(len(seconds))), orientation="h",

@@ -9,15 +9,17 @@ import streamlit as st
 from dashboard import theme
 from dashboard.data import boards
 from dashboard.data.boards import Board
-from dashboard.viewer.sheet import Panel, as_svg, panel
+from dashboard.viewer.sheet import Panel, panel
 
 REGION = "region"
 """Instead of an n: each set at the n at which it is closest to the region in size."""
 
 
 @st.cache_data(show_spinner="Drawing the plate …", max_entries=32, hash_funcs=boards.KEYS)
-def drawn(board: Board, case_ids: tuple[str, ...], names: tuple[str, ...], size: str) -> str:
-    """The figure as SVG."""
+def drawn(
+    board: Board, case_ids: tuple[str, ...], names: tuple[str, ...], size: str
+) -> tuple[str, list[str], list[list[Panel]]]:
+    """The plate: its title, the heads of its columns, and its rows; see `sheet.as_svg`."""
     ids = {"ids": list(case_ids)}
     facts = {
         row["case_id"]: row
@@ -40,7 +42,7 @@ def drawn(board: Board, case_ids: tuple[str, ...], names: tuple[str, ...], size:
     heads = ["Photo", "Attacked region", *(theme.explainer_name(name) for name in names)]
     sized = "each set at the n whose pixels come closest to the region's" if size == REGION else f"all at n = {size}"
     title = f"{board.name}: {sized}. White outline: attacked region; yellow: hit; pink: false alarm."
-    return as_svg(title, heads, rows)
+    return title, heads, rows
 
 
 def cells(

@@ -32,7 +32,7 @@ if len(looked):
     )
 if own:
     words.append(
-        f"**Own explanation**, in {own:,} cases: the share on which the method also points in the photo before the "
+        f"**Own**, in {own:,} cases: the share on which the method also points in the photo before the "
         "attack, for the photo's own class, minus chance: what it would have said anyway."
     )
 st.markdown(" ".join(words))
@@ -40,7 +40,7 @@ clicks.chart(figures.atlas, board)
 st.caption(
     f"A click on a bar opens the {figures.OPENED} cases with the most. Whiskers: 95 % over photos. Border: a band of "
     f"{blame.BORDER:.0%} of the image's side around the region. Edges: the steepest {1 - blame.EDGES:.0%} of the "
-    "photo's pixels by Sobel's gradient, that band left out. Own explanation: of the first pixels of each ranking, as "
+    "photo's pixels by Sobel's gradient, that band left out. Own: of the first pixels of each ranking, as "
     "many as the region has, so that it shares pixels with the other three."
     + ("" if own else " This store lacks it: its sweep did not ask about the photos (`--controls`).")
 )

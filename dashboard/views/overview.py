@@ -87,7 +87,7 @@ with left:
             "photo are not independent. "
             + (
                 "Bars on the right join methods that no test tells apart (Wilcoxon over photos, Holm's method). "
-                "Shaded: what a baseline without a network reaches. "
+                "Shaded: what the best baseline without a network reaches. "
                 if measure == "mean_jaccard"
                 else ""
             )

@@ -10,6 +10,7 @@ from dashboard.data.boards import Board
 from dashboard.data.selection import Selection, join_names, split_names
 from dashboard.text import markdown, visible
 from dashboard.viewer.plate import REGION, drawn
+from dashboard.viewer.sheet import as_pdf, as_svg
 from dashboard.widgets import filters, pins
 
 SIZES = (REGION, *(str(n) for n in range(1, 21)))
@@ -72,18 +73,19 @@ def main() -> None:
         st.button("Pin the six worst cases of the best method", icon=":material/keep:", on_click=worst, args=(board,))
         return
     names, size = choose(board)
-    figure = drawn(board, tuple(here), tuple(names), size)
+    plate = drawn(board, tuple(here), tuple(names), size)
+    figure = as_svg(*plate)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**{len(here)}** of at most {pins.MOST} cases", width="content")
-        st.download_button(
-            "SVG",
-            figure,
-            file_name=f"{board.name}-plate.svg",
-            mime="image/svg+xml",
-            icon=":material/download:",
-            on_click="ignore",
-            help="This plate as one vector figure; its pictures are lossless.",
-        )
+        for form, made in (("svg", figure), ("pdf", partial(as_pdf, *plate))):
+            st.download_button(
+                form.upper(),
+                made,
+                file_name=f"{board.name}-plate.{form}",
+                icon=":material/download:",
+                on_click="ignore",
+                help="This plate as one vector figure; its pictures are lossless.",
+            )
         st.button("Unpin all", icon=":material/keep_off:", on_click=pins.clear, args=(board.name,))
     st.image(figure, width="stretch" if len(names) > STARTING else "content")
     st.caption("The address of this page holds the plate. The cases:")

@@ -4,6 +4,7 @@ import streamlit as st
 
 from compute.reporting.words import aim
 from dashboard.data import boards, queries
+from dashboard.figures import clicks
 from dashboard.figures import run as figures_run
 from dashboard.text import markdown, shell, visible
 from dashboard.theme import BUTTONS
@@ -36,7 +37,9 @@ columns[3].metric("Configuration", markdown(digest[:8]), help=f"The first digits
 st.subheader("Time by stage")
 seconds = {wording.stage(name): float(value) for name, value in dict(manifest.get("seconds") or {}).items()}
 if seconds:
-    st.plotly_chart(figures_run.stages(seconds), key="stages", config=BUTTONS)
+    figure = figures_run.stages(seconds)
+    st.plotly_chart(figure, key="stages", config=BUTTONS)
+    clicks.take(figure, figures_run.stages, board)
     st.caption("Seconds of all workers together.")
 else:
     st.info("This store says nothing about time.")

@@ -5,6 +5,7 @@ import streamlit as st
 
 from compute.errors import InputError
 from compute.reporting.statistics import CLEAR
+from compute.reporting.tabular import latex, spreadsheet
 from compute.reporting.words import bracketed, counted
 from dashboard import urls
 from dashboard.data import boards, pairs
@@ -37,6 +38,7 @@ def overview(board: Board) -> None:
             cells.append(f"<td>{_difference(row)}</td>")
         rows.append("".join(cells))
     st.html(tables.table(head, rows))
+    _take(found, columns, f"{board.name}-{other.name}")
     st.caption(
         f"{counted(int(found['cases'].max()), 'case')} of the same photo and region rank in both stores. Difference: "
         f"{markdown(other.name)} minus {markdown(board.name)}, paired by case, 95 % over photos; "
@@ -91,6 +93,25 @@ def _rival(board: Board) -> Board | None:
         return None
 
 
+def _take(found: pd.DataFrame, columns: dict[str, str], stem: str) -> None:
+    """Offer the comparison as CSV, a row an explainer and column, and as LaTeX, as it is shown."""
+    shown = found.assign(
+        cell=[f"{row['mean']:+z.2f} {_ends(row['low'], row['high'], 2)}".rstrip() for _, row in found.iterrows()],
+        Explainer=[visible(explainer_name(name)) for name in found["explainer"]],
+        column=found["column"].map(columns),
+    ).pivot(index="Explainer", columns="column", values="cell")
+    caption = f"{stem}: differences of means with 95 % intervals over photos, paired by case."
+    with st.container(horizontal=True):
+        for form, suffix, made in (
+            ("CSV", "csv", found.assign(explainer=found["explainer"].map(spreadsheet)).to_csv(index=False)),
+            ("LaTeX", "tex", latex(shown.fillna("--").reset_index(), caption)),
+        ):
+            st.download_button(
+                f"Comparison as {form}", made, file_name=f"{stem}.{suffix}", on_click="ignore", type="tertiary",
+                icon=":material/download:",
+            )  # fmt: skip
+
+
 def _nothing_shared(found: pd.DataFrame, other: Board) -> bool:
     if found.empty:
         st.info(f"No case of this store is also in {markdown(other.name)}: they share no photo and region rank.")
@@ -107,4 +128,8 @@ def _difference(row: pd.DataFrame) -> str:
 
 
 def _interval(row: pd.DataFrame, digits: int) -> str:
-    return bracketed(row["low"].iloc[0], row["high"].iloc[0], digits=digits, sign=True)
+    return _ends(row["low"].iloc[0], row["high"].iloc[0], digits)
+
+
+def _ends(low: float, high: float, digits: int) -> str:
+    return bracketed(low, high, digits=digits, sign=True)
