@@ -52,8 +52,10 @@ class Bucket:
     def failing(self, fault: Fault) -> Iterator[None]:
         """S3 with a fault."""
         self.faults.append(fault)
-        yield
-        self.faults.remove(fault)
+        try:
+            yield
+        finally:
+            self.faults.remove(fault)
 
 
 @contextmanager

@@ -57,6 +57,11 @@ class Board:
         """Side of the square images, pixels."""
         return int(self.manifest["classifier"]["size"])
 
+    @property
+    def pictured(self) -> bool:
+        """Whether it holds pictures: a store can be made and packed without them."""
+        return bool(self.manifest["given"].get("keep", "images") == "images")
+
     def setting(self, name: str) -> str:
         """A value of the run's configuration as text; "unknown" where the manifest lacks it."""
         return str(self.manifest["config"].get(name, "unknown"))
