@@ -492,9 +492,8 @@ def test_without_pictures_every_page_works_and_says_so(made: Path, page: str) ->
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store without pictures."""
     folder = tmp_path_factory.mktemp("made")
-    return Path(
-        str(pack(open_store(make_store(folder / "whole", cases=30, size=32)), folder / "bare", images=False).path)
-    )
+    whole = open_store(make_store(folder / "whole", cases=30, size=32))
+    return Path(str(pack(whole, folder / "bare", images=False).path))
 
 
 def test_arrays_of_a_case_without_pictures(made: Path) -> None:

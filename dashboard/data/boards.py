@@ -96,7 +96,9 @@ def find(root: Place) -> dict[str, Place]:
     Raises:
         InputError: see `stores_at`.
     """
-    found = _stores_behind(str(root)) if isinstance(root, UPath) else stores_at(root)
+    if isinstance(root, UPath):
+        return {_name(path): path for path in _stores_behind(str(root))}
+    found = stores_at(root)
     return {_name(root.resolve() if found == [root] else path): path for path in found}
 
 
