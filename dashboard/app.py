@@ -16,8 +16,7 @@ STYLE = """<style>
 .st-key-history {position: absolute}
 [data-testid="stMetric"] {padding: .2rem 0}
 </style>"""
-PICTURED = ("cases", "case", "plate", "blame", "attacks")
-"""Pages that show pictures, or what follows from them."""
+PICTURED = ("cases", "case", "plate", "blame", "attacks")  # pages of pictures, or of what follows from them
 STORE_HELP = "One run of one configuration. Overview and Explainers can set two side by side."
 
 

@@ -94,6 +94,8 @@ def refused(code: int, reason: str, *, only: str = "", path: str = "", times: in
             return None
         left[0] -= 1
         start(f"{code} No", [("Content-Type", "application/xml")])
+        if environ["REQUEST_METHOD"] == "HEAD":
+            return []
         return [f"<Error><Code>{reason}</Code><Message>{reason} it is</Message></Error>".encode()]
 
     return answer

@@ -305,10 +305,7 @@ def test_what_fails_once_on_the_web_is_read_again(site: tuple[str, type[Ranges]]
     ],
     ids=str,
 )
-def test_what_fails_for_good_on_the_web_is_said(
-    site: tuple[str, type[Ranges]], faults: list[str], words: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(remote, "PAUSES", (0.0, 0.0))
+def test_what_fails_for_good_on_the_web_is_said(site: tuple[str, type[Ranges]], faults: list[str], words: str) -> None:
     address, server = site
     server.faults["/attempts.parquet"] = faults
     with pytest.raises(InputError, match=rf"^{address}/attempts\.parquet: .*({words})"):
@@ -324,16 +321,14 @@ def test_a_server_sends_no_more_than_was_asked_for(site: tuple[str, type[Ranges]
         read_whole(place(f"{address}/images.parquet"), 10)
 
 
-def test_a_server_without_ranges_is_said(site: tuple[str, type[Ranges]], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(remote, "PAUSES", ())
+def test_a_server_without_ranges_is_said(site: tuple[str, type[Ranges]]) -> None:
     address, server = site
     server.faults["/images.parquet"] = ["", *["no ranges"] * 9]
     with pytest.raises(InputError, match=r"images\.parquet: .*does not answer requests for a range of bytes"):
         open_store(address)
 
 
-def test_nobody_waits_for_a_server_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(remote, "PAUSES", ())
+def test_nobody_waits_for_a_server_that_is_not_there() -> None:
     with pytest.raises(InputError, match=r"^http://127\.0\.0\.1:9/x/manifest\.json: cannot be read"):
         open_store("http://127.0.0.1:9/x")
     with pytest.raises(InputError, match=r"--out http://127\.0\.0\.1:9/x: can only be read"):
@@ -505,8 +500,9 @@ def test_arrays_of_a_case_without_pictures(made: Path) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _loud() -> Iterator[None]:
-    """A notice that no test expects fails it."""
+def _loud(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A notice that no test expects fails it; nothing is waited for."""
+    monkeypatch.setattr(remote, "PAUSES", (0.01, 0.01))
     with warnings.catch_warnings():
         warnings.simplefilter("error", Notice)
         yield
