@@ -2,6 +2,9 @@
 
 import io
 import json
+import os
+import signal
+import subprocess
 import sys
 import threading
 import warnings
@@ -100,6 +103,16 @@ def test_an_interrupted_sweep_into_a_bucket_ends_as_one_that_was_not(s3: Bucket,
     bits = [{t: s.manifest["tables"][t]["sha256"] for t in PUBLISHED if t != "explanations"} for s in (store, local)]
     assert bits[0] == bits[1]
     assert store.damaged() == []
+
+
+def test_a_driver_that_is_killed_is_gone_on_from(s3: Bucket, local: Store, tmp_path: Path) -> None:
+    code = f"import interrupted; interrupted.sweep_until('s3://bucket/runs/killed', 'object', 3, count=3, **{SMALL!r})"
+    paths = os.pathsep.join(map(str, (Path(__file__).parents[1], Path(__file__).parent)))
+    environment = {**os.environ, "PYTHONPATH": paths, "TMPDIR": str(tmp_path)}
+    assert subprocess.run([sys.executable, "-c", code], env=environment, check=False).returncode == -signal.SIGKILL
+    kept = s3.names("runs/killed")
+    assert {"run.json", "parts/attack-00000.tar"} < kept and MANIFEST not in kept
+    assert tiny.facts(tiny.published("s3://bucket/runs/killed", 3, **SMALL)) == tiny.facts(local)
 
 
 def test_credentials_are_in_no_object(s3: Bucket) -> None:
