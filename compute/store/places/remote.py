@@ -78,7 +78,7 @@ class RemoteFile(io.RawIOBase):
 async def _range(fs: Any, url: str, start: int, end: int) -> bytes:
     """Of what a server sends, which may be more than was asked for or endless, no more than that."""
     session = await fs.set_session()
-    headers = fs.kwargs["headers"] | {"Range": f"bytes={start}-{end - 1}"}
+    headers = fs.kwargs.get("headers", {}) | {"Range": f"bytes={start}-{end - 1}"}
     async with session.get(fs.encode_url(url), headers=headers) as answer:
         answer.raise_for_status()
         if start and answer.status != HTTPStatus.PARTIAL_CONTENT:
