@@ -16,6 +16,7 @@ STYLE = """<style>
 .st-key-history {position: absolute}
 [data-testid="stMetric"] {padding: .2rem 0}
 </style>"""
+PICTURED = ("cases", "case", "plate", "blame", "attacks")  # pages of pictures, or of what follows from them
 STORE_HELP = "One run of one configuration. Overview and Explainers can set two side by side."
 
 
@@ -69,6 +70,8 @@ def main() -> None:
     pins.settle(path, board.name)
     history.remember(path, board.name)
     st.set_page_config(page_title=f"{page.title} · {visible(board.name)} · wolfspider")
+    if not board.pictured and path in PICTURED:
+        st.info("This store holds no pictures: it was made or packed without them.", icon=":material/hide_image:")
     try:
         page.run()
     except Exception:  # whatever a store or a link holds, visitors read words, and the log the trace

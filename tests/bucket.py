@@ -52,8 +52,10 @@ class Bucket:
     def failing(self, fault: Fault) -> Iterator[None]:
         """S3 with a fault."""
         self.faults.append(fault)
-        yield
-        self.faults.remove(fault)
+        try:
+            yield
+        finally:
+            self.faults.remove(fault)
 
 
 @contextmanager
@@ -92,6 +94,8 @@ def refused(code: int, reason: str, *, only: str = "", path: str = "", times: in
             return None
         left[0] -= 1
         start(f"{code} No", [("Content-Type", "application/xml")])
+        if environ["REQUEST_METHOD"] == "HEAD":
+            return []
         return [f"<Error><Code>{reason}</Code><Message>{reason} it is</Message></Error>".encode()]
 
     return answer

@@ -18,6 +18,7 @@ from compute.networks import classifiers
 from compute.store import durable
 from compute.store import parts as parts_module
 from compute.store.parts import Parts
+from compute.store.places import remote
 
 
 def _killing(function: Callable[..., Any], at: int, *, after: bool = False) -> Callable[..., Any]:
@@ -37,19 +38,20 @@ def _killing(function: Callable[..., Any], at: int, *, after: bool = False) -> C
     return wrapped
 
 
-def sweep_until(out: Path, point: str, at: int) -> None:
+def sweep_until(out: str | Path, point: str, at: int, **options: Any) -> None:
     """Sweep until a point is reached for the `at`-th time, then die without a word."""
     where: dict[str, tuple[Any, str, bool]] = {
         "begun": (Parts, "begin", True),  # the folder is claimed
         "file": (durable, "write", True),  # a part is half written
         "draft": (durable, "rename", False),  # a part is written, not yet in its place
         "part": (Parts, "write", True),  # a part is in its place
+        "object": (remote, "create", True),  # a part is in its bucket
         "join": (parts_module, "_batches", False),  # a table is being published
         "manifest": (shutil, "rmtree", False),  # all is published, the parts are still there
     }
     owner, name, after = where[point]
     setattr(owner, name, _killing(getattr(owner, name), at, after=after))
-    tiny.sweep(out)
+    tiny.sweep(out, **options)
 
 
 def command(out: Path, words: list[str], busy: Event | None = None) -> None:

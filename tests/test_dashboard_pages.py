@@ -16,6 +16,7 @@ from make_store import make_store, rewrite, sign
 from streamlit.testing.v1 import AppTest
 
 import dashboard
+from compute.store.places.place import Place
 from compute.store.schema import TABLES
 from dashboard import STORES_VARIABLE, urls
 from dashboard.data import boards
@@ -36,7 +37,7 @@ def store(made: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(made, tmp_path / "root" / "copy"))
 
 
-def visit(stores: Path, page: str, /, **params: str) -> AppTest:
+def visit(stores: Place, page: str, /, **params: str) -> AppTest:
     os.environ[STORES_VARIABLE] = str(stores)
     app = AppTest.from_file(str(APP), default_timeout=60)
     app.switch_page(f"views/{page}.py")

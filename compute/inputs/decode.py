@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 from upath import UPath
 
-from compute.errors import Notice
+from compute.errors import InputError, Notice
 from compute.inputs.source import PhotoError
 from compute.store.files import read_whole
 from compute.store.places.place import Place
@@ -79,6 +79,7 @@ def upright(path: Place) -> Iterator[Image.Image]:
 
     Raises:
         PhotoError: with the reason, for anything that is not a usable image, also while it is in use.
+        InputError: as `opened`.
     """
     try:
         with _attributed(path), opened(path) as file, Image.open(file, formats=FORMATS) as image:
@@ -89,7 +90,7 @@ def upright(path: Place) -> Iterator[Image.Image]:
             image.load()
             ImageOps.exif_transpose(image, in_place=True)
             yield image
-    except PhotoError:
+    except (PhotoError, InputError):
         raise
     except Image.DecompressionBombError as error:
         raise PhotoError("too many pixels: taken for a decompression bomb") from error

@@ -47,7 +47,8 @@ def under(given: list[str]) -> tuple[list[Place], Passed]:
             there = remote.files_of(path) if isinstance(path, UPath) else _walked(path, kinds, passed)
         except (OSError, ValueError) as error:
             missing = isinstance(error, FileNotFoundError)
-            reason = "no such file or folder" if missing else f"cannot be read ({error})"
+            said = getattr(error, "strerror", None) or error
+            reason = "no such file or folder" if missing else f"cannot be read ({said})"
             raise InputError(f"--photos {printable(str(path))}: {reason}") from error
         if there == [path]:
             files += there

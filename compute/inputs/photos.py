@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from PIL import Image
@@ -30,13 +31,13 @@ def find(given: Iterable[str]) -> tuple[list[Source], Passed]:
     names = list(given)
     paths, passed = files.under(names)
     named, unnamed = licences(paths)
-    candidates = [(path, str(path), named.get(path)) for path in paths] if names else files.bundled()
+    candidates = [(path, str(path), named.get(path)) for path in paths] if names else [*files.bundled()]
     sources: list[Source] = []
-    for path, origin, licence in candidates:
-        try:
-            digest = _digest(path)
-        except PhotoError as error:
-            passed.append((str(path), str(error)))
+    with ThreadPoolExecutor() as pool:  # behind URLs they are waited for together
+        digests = list(pool.map(_digest, [path for path, _, _ in candidates]))
+    for (path, origin, licence), digest in zip(candidates, digests, strict=True):
+        if isinstance(digest, PhotoError):
+            passed.append((str(path), str(digest)))
         else:
             sources.append(Source(photo_id(path.name, digest), path.name, origin, digest, licence, path))
     found, twice = unique(sources)
@@ -72,10 +73,13 @@ def _crop(image: Image.Image, size: int) -> Bytes:
     return np.array(square(to_rgb(image), size, Image.Resampling.BICUBIC))
 
 
-def _digest(path: Place) -> str:
-    """SHA-256 of a photo, and of the label image beside it."""
-    with opened(path) as file:
-        digest = hashlib.file_digest(file, "sha256")
-    if labels := drawn.beside(path):
-        digest.update(drawn.digest(labels))
+def _digest(path: Place) -> str | PhotoError:
+    """SHA-256 of a photo, and of the label image beside it; or why there is none."""
+    try:
+        with opened(path) as file:
+            digest = hashlib.file_digest(file, "sha256")
+        if labels := drawn.beside(path):
+            digest.update(drawn.digest(labels))
+    except PhotoError as error:
+        return error
     return digest.hexdigest()

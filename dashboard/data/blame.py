@@ -92,9 +92,10 @@ def of_cases(board: Board, case_ids: tuple[str, ...]) -> pd.DataFrame:
         where = places(photo, region)
         for name in board.explainers:
             entry = decode(stored.get((case_id, f"entry:{name}")), "entry", board.size)
-            found = None if entry is None else excess(where, at_region(entry, int(region.sum())))
-            rows += [(case_id, photo_id, name, *pair) for pair in zip(PLACES, found or (), strict=False)]
-    return pd.DataFrame(rows, columns=["case_id", "photo_id", "explainer", "place", "excess"])
+            beyond = None if entry is None else excess(where, at_region(entry, int(region.sum())))
+            rows += [(case_id, photo_id, name, *pair) for pair in zip(PLACES, beyond or (), strict=False)]
+    found = pd.DataFrame(rows, columns=["case_id", "photo_id", "explainer", "place", "excess"])
+    return found.astype({"excess": float})  # also where there are none
 
 
 def shares(found: pd.DataFrame) -> pd.DataFrame:

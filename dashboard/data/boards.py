@@ -56,6 +56,11 @@ class Board:
         """Side of the square images, pixels."""
         return int(self.manifest["classifier"]["size"])
 
+    @property
+    def pictured(self) -> bool:
+        """Whether it holds pictures: a store can be made and packed without them."""
+        return bool(self.manifest["given"].get("keep", "images") == "images")
+
     def setting(self, name: str) -> str:
         """A value of the run's configuration as text; "unknown" where the manifest lacks it."""
         return str(self.manifest["config"].get(name, "unknown"))
@@ -90,7 +95,9 @@ def find(root: Place) -> dict[str, Place]:
     Raises:
         InputError: see `stores_at`.
     """
-    found = _stores_behind(str(root)) if isinstance(root, UPath) else stores_at(root)
+    if isinstance(root, UPath):
+        return {_name(path): path for path in _stores_behind(str(root))}
+    found = stores_at(root)
     return {_name(root.resolve() if found == [root] else path): path for path in found}
 
 

@@ -21,8 +21,8 @@ class CaseFile:
 
     Attributes:
         facts: columns of the view `cases` (compute/store/views.sql).
-        pictures: PNG bytes of "photo" and "adversarial".
-        region: (H, W) uint8, 1 inside the attacked region.
+        pictures: PNG bytes of "photo" and "adversarial"; none in a store without pictures.
+        region: (H, W) uint8, 1 inside the attacked region; (0, 0) in a store without.
         gain: factor that makes the difference of the pictures visible: all but 1 % of the changed values stay in range.
         entries: by explainer, the entry map, (H, W) uint8; explainers without a readable one are left out.
         scores: explainer, n, pixels, hits, jaccard, hamming, rank_jaccard, rank_hamming (NaN where not ranked).
@@ -62,15 +62,16 @@ def load(board: Board, case_id: str) -> CaseFile | str:
     images = {kind: stored.get((owner, kind)) for kind, owner in owners.items()}
     arrays = {kind: decode(png, kind, board.size) for kind, png in images.items()}
     labels = arrays["segments"]
-    if labels is None or any(array is None for array in arrays.values()):
+    readable = all(array is not None for array in arrays.values())
+    if board.pictured and not readable:
         missing = ", ".join(kind for kind, array in arrays.items() if array is None)
         return f"Its pictures cannot be read from the store: {missing}. The page Run checks the files."
     entries = {e: decode(stored.get((case_id, f"entry:{e}")), "entry", board.size) for e in board.explainers}
     return CaseFile(
         facts,
-        {kind: images[kind] or b"" for kind in ("photo", "adversarial")},
-        (labels == facts["segment"]).astype(np.uint8),
-        _gain(arrays["photo"], arrays["adversarial"]),
+        {kind: images[kind] or b"" for kind in ("photo", "adversarial")} if readable else {},
+        np.zeros((0, 0), np.uint8) if labels is None else (labels == facts["segment"]).astype(np.uint8),
+        _gain(arrays["photo"], arrays["adversarial"]) if readable else 1.0,
         {e: m for e, m in entries.items() if m is not None},
         board.query(
             """select m.explainer, m.n, m.pixels, m.hits, m.jaccard, m.hamming, r.rank_jaccard, r.rank_hamming

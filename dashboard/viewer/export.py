@@ -22,7 +22,7 @@ README = """# Case {case_id}
 Of the store {store} (configuration {config_hash}), classifier {classifier}, target {target}.
 The crop of {photo} was classified as {clean}; after an attack on one region it is classified as {final}.
 
-`numpy.load` reads this file. Arrays, with H = W = {size}:
+`numpy.load` reads this file. Arrays, with H = W = {size}{lacking}:
 
 | array | shape, type | meaning |
 |---|---|---|
@@ -44,7 +44,8 @@ Facts of the case:
 def case_npz(board: Board, case: CaseFile) -> bytes:
     """Arrays of a case and a README.md, as an .npz."""
     arrays: dict[str, Any] = {kind: from_png(png) for kind, png in case.pictures.items()}
-    arrays["region"] = case.region.astype(np.bool_)
+    if case.region.size:
+        arrays["region"] = case.region.astype(np.bool_)
     arrays |= {f"entry_{name}": entry for name, entry in case.entries.items()}
     scores = case.scores.groupby("explainer", sort=False)
     arrays["explainers"] = np.array([str(name) for name, _ in scores])
@@ -71,6 +72,7 @@ def _readme(board: Board, case: CaseFile) -> str:
     return README.format(
         **{name: code(text) for name, text in texts.items()},
         size=board.size,
+        lacking="" if case.pictures else ", of which this store without pictures has no images",
         facts=json.dumps({**case.facts, "explanations": case.explanations}, indent=2, default=float),
     )
 

@@ -120,7 +120,7 @@ def _image(x: int, y: int, picture: Bytes | None) -> str:
     if picture is None:
         return (
             f'<rect x="{x}" y="{y}" width="{CELL}" height="{CELL}" fill="#eeeeee"/>'
-            f'<text x="{x + 8}" y="{y + CELL // 2}">unreadable</text>'
+            f'<text x="{x + 8}" y="{y + CELL // 2}">no picture</text>'
         )
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, "PNG")

@@ -102,10 +102,9 @@ if attempt != (asked or ids[0]):
     st.query_params["attempt"] = attempt  # so that the page as it opens leaves the browser's history alone
 row = rows.set_index("case_id").loc[attempt]
 pictures = boards.cached(attempts.pictures, board, photo, attempt, int(row["segment"]))
-if not pictures:
+if board.pictured and not pictures:
     st.info("The images of this attempt cannot be read.", icon=":material/broken_image:")
-    st.stop()
-for column, (title, image) in zip(st.columns(4), pictures.items(), strict=True):
+for column, (title, image) in zip(st.columns(4), pictures.items(), strict=False):
     column.image(image, caption=title, width="stretch")
 st.markdown(
     f"**{markdown(row['outcome'].capitalize())}** after {row['iterations']} steps. Still seen as "

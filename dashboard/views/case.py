@@ -140,7 +140,9 @@ def figures(board: Board, case: CaseFile) -> None:
         mime="application/octet-stream",
         icon=":material/download:",
         on_click="ignore",
-        help="Both images, the region, every entry map and all scores, with a README, for numpy.load.",
+        help="Both images, the region, every entry map and all scores, with a README, for numpy.load."
+        if case.pictures
+        else "All scores, with a README, for numpy.load.",
     )
 
 
@@ -161,7 +163,8 @@ def main() -> None:
     header(board, selection, case_id, case.name)
     own = case.scores[case.scores["explainer"] == selection.explainer]
     best = 1 if own.empty else int(own["n"].to_numpy()[own["jaccard"].to_numpy().argmax()])
-    pictures(board, case, urls.integer("at", 1, 20), best, urls.choice("panels", viewer.PANELS, viewer.PANELS[0]))
+    if case.pictures:
+        pictures(board, case, urls.integer("at", 1, 20), best, urls.choice("panels", viewer.PANELS, viewer.PANELS[0]))
     figures(board, case)
 
 

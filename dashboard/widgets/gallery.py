@@ -67,7 +67,7 @@ def _card(
         for column, (picture, _) in zip(st.columns(len(thumbs), gap="xsmall"), thumbs, strict=True):
             if picture is not None:
                 column.image(picture, width="stretch", alt=visible(name))
-            else:
+            elif board.pictured:
                 column.caption("Picture unreadable: Run checks the files")
         st.button(
             "",

@@ -9,7 +9,7 @@ import shutil
 import tarfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -108,8 +108,7 @@ class BucketParts:
     def discard(self) -> None:
         """Drop the parts of a published store."""
         try:
-            with suppress(FileNotFoundError):
-                remote.remove(self.folder)
+            remote.remove(self.folder)
         except OSError as error:
             warnings.warn(Notice(f"{self.folder}: is no longer needed, but stays ({error.strerror})"), stacklevel=2)
 

@@ -33,10 +33,9 @@ def place(text: str | Place) -> Place:
         plain = f"{url.scheme}://{url.netloc.rpartition('@')[2]}{url.path.rstrip('/')}"
         if url.scheme == "file" and url.netloc in ("", "localhost"):
             return Path(unquote(url.path))
-        allowed = url.scheme in SCHEMES or (url.scheme == "http" and _of_this_machine(url))
     except ValueError as error:
         raise InputError(f"not a URL ({error})") from None
-    if not allowed:
+    if not url.netloc or not (url.scheme in SCHEMES or (url.scheme == "http" and _of_this_machine(url))):
         known = ", ".join(f"{scheme}://" for scheme in SCHEMES)
         raise InputError(f"{plain}: cannot be read; known are paths, {known}, and http:// of this machine alone")
     if plain != text.rstrip("/"):
@@ -71,7 +70,10 @@ def _options(scheme: str) -> dict[str, Any]:
 def _of_this_machine(url: SplitResult) -> bool:
     """Whether nobody between could change what is read."""
     host = url.hostname or ""
-    return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def scrubbed(text: str) -> str:

@@ -1,0 +1,521 @@
+"""Stores, parts and photos behind URLs: the same as here, and whatever fails there is repeated or said."""
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import warnings
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import bucket
+import numpy as np
+import pytest
+import streamlit as st
+import tiny
+from bucket import SECRET, Bucket, Ranges, cut, refused, web
+from conftest import Command
+from make_store import make_store
+from PIL import Image
+from test_dashboard_pages import said, visit
+from test_parts import RUN, failures
+from upath import UPath
+
+from compute.errors import InputError, Notice
+from compute.inputs import photos
+from compute.store.files import read_whole
+from compute.store.manifest import MANIFEST
+from compute.store.opening import Store, open_store
+from compute.store.places import remote
+from compute.store.places.bucket import BucketParts, parts_at
+from compute.store.places.packing import pack
+from compute.store.places.place import place, scrubbed
+from compute.store.schema import PUBLISHED
+from compute.sweep.run import publish
+from compute.sweep.sweep import run_sweep
+from dashboard import STORES_VARIABLE, urls
+from dashboard.data import boards
+from dashboard.launch import launch
+from dashboard.viewer import casefile, export
+
+SMALL: dict[str, Any] = {"explainers": ("saliency", "random")}
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[Bucket]:
+    with bucket.served() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def local(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """A store of three photos, here. Not to be changed."""
+    return tiny.published(tmp_path_factory.mktemp("local") / "store", 3, **SMALL)
+
+
+@pytest.fixture(scope="module")
+def sent(s3: Bucket, local: Store) -> str:
+    """The same store in the bucket."""
+    remote.send(Path(str(local.path)), UPath("s3://bucket/boards/sent", use_listings_cache=False), last=MANIFEST)
+    return "s3://bucket/boards/sent"
+
+
+@pytest.fixture
+def parts(s3: Bucket, request: pytest.FixtureRequest) -> BucketParts:
+    made = parts_at(f"s3://bucket/{request.node.name}")
+    assert isinstance(made, BucketParts)
+    made.begin(RUN)
+    return made
+
+
+@pytest.fixture
+def site(local: Store) -> Iterator[tuple[str, type[Ranges]]]:
+    """A web server over the store, and what it is asked."""
+    with web(Path(str(local.path))) as (address, handler):
+        yield address, handler
+
+
+def test_an_interrupted_sweep_into_a_bucket_ends_as_one_that_was_not(s3: Bucket, local: Store) -> None:
+    out = "s3://bucket/runs/one"
+    with (
+        s3.failing(refused(403, "AccessDenied", only="PUT", path="/parts/explain-made-1")),
+        pytest.raises(InputError, match=r"--out s3://bucket/runs/one: cannot be written .no permission: .*is kept"),
+    ):
+        tiny.sweep(out, 3, **SMALL)
+    kept = s3.names("runs/one")
+    assert {"run.json", "parts/attack-00000.tar"} < kept and len(kept) >= 3 and not kept & {MANIFEST}
+    with (
+        s3.failing(refused(503, "ServiceUnavailable", only="PUT", path=MANIFEST)),
+        pytest.raises(InputError, match=r"cannot be written .*ServiceUnavailable"),
+    ):
+        tiny.sweep(out, 3, **SMALL)
+    assert kept < s3.names("runs/one") and MANIFEST not in s3.names("runs/one")
+    written = [path for method, path in s3.asked if method == "PUT" and "/parts/" in path]
+    store = tiny.published(out, 3, **SMALL)
+    assert [path for method, path in s3.asked if method == "PUT" and "/parts/" in path] == written  # none made anew
+    assert s3.names("runs/one") == {*(f"{t}.parquet" for t in PUBLISHED), MANIFEST, "run.json"}
+    assert tiny.facts(store) == tiny.facts(local)
+    bits = [{t: s.manifest["tables"][t]["sha256"] for t in PUBLISHED if t != "explanations"} for s in (store, local)]
+    assert bits[0] == bits[1]
+    assert store.damaged() == []
+
+
+def test_a_driver_that_is_killed_is_gone_on_from(s3: Bucket, local: Store, tmp_path: Path) -> None:
+    code = f"import interrupted; interrupted.sweep_until('s3://bucket/runs/killed', 'object', 3, count=3, **{SMALL!r})"
+    paths = os.pathsep.join(map(str, (Path(__file__).parents[1], Path(__file__).parent)))
+    environment = {**os.environ, "PYTHONPATH": paths, "TMPDIR": str(tmp_path)}
+    assert subprocess.run([sys.executable, "-c", code], env=environment, check=False).returncode == -signal.SIGKILL
+    kept = s3.names("runs/killed")
+    assert {"run.json", "parts/attack-00000.tar"} < kept and MANIFEST not in kept
+    assert tiny.facts(tiny.published("s3://bucket/runs/killed", 3, **SMALL)) == tiny.facts(local)
+
+
+def test_credentials_are_in_no_object(s3: Bucket) -> None:
+    tiny.sweep("s3://bucket/runs/shard", 2, (1, 2), **SMALL, group=1)
+    root = UPath("s3://bucket/runs/shard", use_listings_cache=False)
+    for name in s3.names("runs/shard"):
+        data = (root / name).read_bytes()
+        assert not [value for value in SECRET.values() if value.encode() in data]
+
+
+def test_shards_and_a_second_driver_share_a_bucket(s3: Bucket) -> None:
+    out = "s3://bucket/runs/two"
+    for shard in ((1, 2), (2, 2)):
+        assert tiny.sweep(out, 3, shard, **SMALL, group=1) is None
+    with ThreadPoolExecutor(2) as pool:
+        one, two = pool.map(publish, (out, out))
+    assert one.manifest["tables"] == two.manifest["tables"]
+    with pytest.raises(InputError, match=r"holds another configuration .seed: 0 there, 1 now.; choose another --out"):
+        tiny.sweep(out, 3, **SMALL, group=1, seed=1)
+
+
+def test_of_two_runs_at_once_one_gets_the_bucket(s3: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All look before any claims; equal runs share."""
+    gate, begun = threading.Barrier(4), BucketParts.begun
+
+    def look(self: BucketParts) -> bool:
+        found = begun(self)
+        gate.wait()
+        return found
+
+    def begin(i: int) -> int | None:
+        try:
+            run = {**RUN, "config_hash": f"{i % 2}", "config": {"group": 1, "seed": i % 2}}
+            parts_at("s3://bucket/runs/claimed").begin(run)
+        except InputError as error:
+            assert "holds another configuration (seed: " in str(error)
+            return None
+        return i % 2
+
+    monkeypatch.setattr(BucketParts, "begun", look)
+    with ThreadPoolExecutor(4) as pool:
+        let_in = [seed for seed in pool.map(begin, range(4)) if seed is not None]
+    assert let_in == [let_in[0]] * 2
+
+
+def test_a_bucket_without_conditions_is_claimed_too(s3: Bucket) -> None:
+    """As of servers that know S3's older half."""
+
+    def ignorant(environ: dict[str, Any], _: object) -> None:
+        environ.pop("HTTP_IF_NONE_MATCH", None)
+
+    for number, fault in enumerate((ignorant, refused(501, "NotImplemented", only="PUT", times=1))):
+        with s3.failing(fault):
+            parts_at(f"s3://bucket/runs/older{number}").begin(RUN)
+        assert s3.names(f"runs/older{number}") == {"run.json"}
+
+
+def test_a_part_is_read_as_it_was_written_and_stays_that_of_the_first(s3: Bucket, parts: BucketParts) -> None:
+    assert not parts.done("a")
+    parts.write("a", {"failures": failures("a")}, {"lime": 1.5})
+    parts.write("a", {"failures": failures("another")}, {"lime": 1.5})
+    assert parts.done("a")
+    assert parts.read("a", "failures") == failures("a")
+    assert parts.read("a", "photos") == []
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "text"])
+def test_a_damaged_part_is_seen_and_mended(s3: Bucket, parts: BucketParts, damage: str) -> None:
+    rows = {"failures": failures("a")}
+    parts.write("a", rows, {"lime": 1.5})
+    path = parts.folder / "a.tar"
+    whole = path.read_bytes()
+    at = whole.index(b"PAR1") + 20
+    flipped = bytes([*whole[:at], whole[at] ^ 1, *whole[at + 1 :]])
+    path.write_bytes({"cut": whole[:700], "flipped": flipped, "text": b"no tar"}[damage])
+    with pytest.raises(InputError, match=r"^s3://bucket/.*/parts/a.*: damaged"):
+        parts.publish([["a"]], {"explainers": []})
+    with pytest.warns(Notice, match=r"^s3://bucket/.*/parts/a.*: damaged.*this part is made anew"):
+        assert not parts.done("a")
+    parts.write("a", rows, {"lime": 1.5})
+    assert parts.done("a")
+
+
+def test_a_part_that_cannot_be_fetched_is_not_thrown_away(s3: Bucket, parts: BucketParts) -> None:
+    parts.write("a", {}, {})
+    with (
+        s3.failing(refused(403, "AccessDenied", only="GET", path="a.tar")),
+        pytest.raises(InputError, match=r"parts cannot be read .no permission"),
+    ):
+        parts.done("a")
+    assert parts.done("a")
+
+
+def test_missing_parts_and_a_bucket_that_lets_nothing_be_deleted(s3: Bucket, parts: BucketParts) -> None:
+    parts.write("a", {}, {})
+    with pytest.raises(InputError, match=r"^s3://bucket/.*: 1 of 2 parts are missing .b, .*then publish"):
+        parts.publish([["a"], ["b"]], {"explainers": []})
+    with (
+        s3.failing(refused(403, "AccessDenied", only="DELETE")),
+        pytest.warns(Notice, match="is no longer needed, but stays .no permission"),
+    ):
+        parts.discard()
+    parts.discard()
+    assert {name.split("/")[0] for name in s3.names(parts.root.name)} == {"run.json"}
+    parts.discard()
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("QuotaExceeded", "QuotaExceeded it is"),
+        ("RequestTimeTooSkewed", "RequestTimeTooSkewed it is"),
+        ("NoSuchBucket", "NoSuchBucket it is"),
+    ],
+)
+def test_what_a_bucket_refuses_is_said(s3: Bucket, parts: BucketParts, code: str, words: str) -> None:
+    with (
+        s3.failing(refused(400, code, only="PUT")),
+        pytest.raises(InputError, match=rf"^--out s3://bucket/.*: cannot be written .*{words}.*is kept"),
+    ):
+        parts.write("a", {}, {})
+    assert s3.names(parts.root.name) == {"run.json"}
+
+
+ONCE = {
+    "slow": lambda s3: cut(s3, "attempts.parquet", pause=3),
+    "cut": lambda s3: cut(s3, "attempts.parquet"),
+    "503": lambda s3: refused(503, "SlowDown", only="GET", path="attempts.parquet", times=1),
+}
+
+
+@pytest.mark.parametrize("fault", ONCE)
+def test_what_fails_once_is_read_again(s3: Bucket, sent: str, local: Store, fault: str) -> None:
+    with s3.failing(ONCE[fault](s3)):
+        assert open_store(sent).tables["attempts"].equals(local.tables["attempts"])
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "words"),
+    [(403, "AccessDenied", "no permission"), (404, "NoSuchKey", "missing"), (503, "Unavailable", "Unavailable")],
+)
+def test_what_fails_for_good_is_said(s3: Bucket, sent: str, code: int, reason: str, words: str) -> None:
+    with (
+        s3.failing(refused(code, reason, path="attempts.parquet")),
+        pytest.raises(InputError, match=rf"^s3://bucket/boards/sent/attempts\.parquet: .*{words}"),
+    ):
+        open_store(sent)
+
+
+def test_photos_in_a_bucket_are_those_of_a_folder(s3: Bucket, tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    (folder / "more").mkdir(parents=True)
+    for i, name in enumerate(("a.png", "b #1?.png", "more/c.png")):
+        Image.fromarray(tiny.photo(i)).save(folder / name)
+    Image.new("L", (96, 80)).save(folder / "a.regions.png")
+    (folder / "SOURCES.csv").write_text("file,licence\na.png,CC0\nb #1?.png,CC0\n")
+    (folder / "notes.txt").write_text("")
+    for path in folder.rglob("*.*"):
+        UPath(f"s3://bucket/photos/{path.relative_to(folder)}", use_listings_cache=False).write_bytes(path.read_bytes())
+    (here, passed), (there, likewise) = photos.find([str(folder)]), photos.find(["s3://bucket/photos/"])
+    assert [(p.photo_id, p.licence) for p in here] == [(p.photo_id, p.licence) for p in there]
+    assert [p.origin.replace("s3://bucket/photos", str(folder)) for p in there] == [p.origin for p in here]
+    assert [(n.replace("s3://bucket/photos", str(folder)), reason) for n, reason in likewise] == passed
+    one, two = photos.load(here[0], 64), photos.load(there[0], 64)
+    assert (one.rgb == two.rgb).all() and two.regions is not None
+    with s3.failing(refused(403, "AccessDenied", path="more/c.png")), pytest.raises(InputError, match="no permission"):
+        photos.find(["s3://bucket/photos"])  # a sweep without it would be another one
+    with s3.failing(refused(403, "AccessDenied", only="GET", path="a.png")), pytest.raises(InputError, match=r"a\.png"):
+        run_sweep(tiny.config(tmp_path / "out", **SMALL), sources=there, classifier=tiny.classifier())
+    for wrong, reason in {"bucket": "no such file or folder", "nobody": "cannot be read .NoSuchBucket"}.items():
+        with pytest.raises(InputError, match=rf"--photos s3://{wrong}/nothing: {reason}"):
+            photos.find([f"s3://{wrong}/nothing"])
+
+
+def test_a_store_on_the_web_is_read_by_ranges(site: tuple[str, type[Ranges]], local: Store) -> None:
+    address, server = site
+    store = open_store(f"{address}/")
+    assert tiny.facts(store) == tiny.facts(local)
+    assert store.damaged() == []
+    by_table = {t: [r for method, path, r in server.asked if method == "GET" and t in path] for t in PUBLISHED}
+    assert all(found for found in by_table.values()) and all(by_table["images"])
+    with store.open("images") as file:
+        file.seek(1000)
+        assert file.read(7) == read_whole(local.file("images"), 2**30)[1000:1007]
+
+
+@pytest.mark.parametrize("fault", ["cut", "503", "429"])
+def test_what_fails_once_on_the_web_is_read_again(site: tuple[str, type[Ranges]], fault: str, local: Store) -> None:
+    address, server = site
+    server.faults["/attempts.parquet"] = ["", fault, fault]  # the first asks for its size
+    assert open_store(address).tables["attempts"].equals(local.tables["attempts"])
+
+
+@pytest.mark.parametrize(
+    ("faults", "words"),
+    [
+        (["404"] * 9, "missing; take another copy"),
+        (["403"] * 9, "no permission"),
+        (["503"] * 9, "503"),
+        (["", *["cut"] * 9], "ClientPayloadError|IncompleteRead"),
+        (["file:///etc/passwd"] * 9, "NonHttpUrlRedirect"),
+        (["", *["file:///etc/passwd"] * 9], "NonHttpUrlRedirect"),
+    ],
+    ids=str,
+)
+def test_what_fails_for_good_on_the_web_is_said(site: tuple[str, type[Ranges]], faults: list[str], words: str) -> None:
+    address, server = site
+    server.faults["/attempts.parquet"] = faults
+    with pytest.raises(InputError, match=rf"^{address}/attempts\.parquet: .*({words})"):
+        open_store(address)
+
+
+def test_a_server_sends_no_more_than_was_asked_for(site: tuple[str, type[Ranges]]) -> None:
+    address, server = site
+    server.faults["/attempts.parquet"] = ["", "endless"]
+    assert open_store(address).damaged() == []
+    server.faults["/images.parquet"] = ["", "no ranges", "no ranges"]
+    with pytest.raises(InputError, match=r"images\.parquet: .*larger than 10 bytes"):
+        read_whole(place(f"{address}/images.parquet"), 10)
+
+
+def test_a_server_without_ranges_is_said(site: tuple[str, type[Ranges]]) -> None:
+    address, server = site
+    server.faults["/images.parquet"] = ["", *["no ranges"] * 9]
+    with pytest.raises(InputError, match=r"images\.parquet: .*does not answer requests for a range of bytes"):
+        open_store(address)
+
+
+def test_nobody_waits_for_a_server_that_is_not_there() -> None:
+    with pytest.raises(InputError, match=r"^http://127\.0\.0\.1:9/x/manifest\.json: cannot be read"):
+        open_store("http://127.0.0.1:9/x")
+    with pytest.raises(InputError, match=r"--out http://127\.0\.0\.1:9/x: can only be read"):
+        tiny.sweep("http://127.0.0.1:9/x")
+
+
+SCRET = "hunter2"
+REFUSED = {
+    f"https://me:{SCRET}@example.org/board": "https://example.org/board: credentials, queries",
+    f"https://example.org/board?token={SCRET}": "https://example.org/board: credentials, queries",
+    f"s3://AKID:{SCRET}@bucket/board": "s3://bucket/board: credentials, queries",
+    f"ftp://me:{SCRET}@example.org/x": "ftp://example.org/x: cannot be read; known are paths, s3://",
+    "http://example.org/board": "http://example.org/board: cannot be read; .*http:// of this machine alone",
+    "file://elsewhere/x": "cannot be read; known are paths",
+    "https://[bad/x": "not a URL",
+    "s3://": "cannot be read",
+}
+
+
+@pytest.mark.parametrize("url", REFUSED)
+def test_urls_that_are_none_of_ours_are_refused_without_their_secrets(url: str) -> None:
+    with pytest.raises(InputError, match=REFUSED[url]) as refusal:
+        place(url)
+    assert SCRET not in str(refusal.value)
+
+
+def test_paths_and_urls() -> None:
+    assert place("data/store") == Path("data/store")
+    assert place("file:///tmp/a%20b") == Path("/tmp/a b")
+    assert str(place("https://example.org/board/") / MANIFEST) == f"https://example.org/board/{MANIFEST}"
+    assert place(Path("x")) == Path("x")
+
+
+def test_messages_of_libraries_lose_what_their_urls_hold_beside_the_path() -> None:
+    said = f"403, url='https://me:{SCRET}@cdn.example.org/a/b?X-Amz-Signature={SCRET}#{SCRET}' (s3://k:{SCRET}@b/c)"
+    assert scrubbed(said) == "403, url='https://cdn.example.org/a/b' (s3://b/c)"
+
+
+def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "adlfs", None)
+    with pytest.raises(InputError, match=r"az://box/x: needs the library for az://: pip install 'wolfspider\[cloud\]'"):
+        place("az://box/x")
+
+
+def test_the_command_takes_urls(command: Command, s3: Bucket, sent: str, tmp_path: Path) -> None:
+    assert command("report", sent, "--csv")[0] == 0
+    status, said, _ = command("show", sent, "--verify")
+    assert status == 0 and "All checksums match." in said
+    assert command("pack", sent, tmp_path / "copy", "--no-images")[:2] == (0, f"Store: {tmp_path / 'copy'}\n")
+    status, _, complained = command("report", "s3://bucket/nothing")
+    assert (status, complained) == (2, "wolfspider: s3://bucket/nothing: not a store: it has no manifest.json\n")
+    status, _, complained = command("dashboard", "s3://bucket/nothing")
+    assert status == 2 and "no store lies there" in complained
+
+
+@pytest.mark.parametrize("images", [True, False])
+@pytest.mark.parametrize("out", ["{here}/deep/packed", "s3://bucket/packed"])
+def test_a_packed_store_is_whole(
+    s3: Bucket, command: Command, local: Store, tmp_path: Path, out: str, images: bool
+) -> None:
+    out = out.format(here=tmp_path) + str(images)
+    assert command("pack", local.path, out, *([] if images else ["--no-images"]))[0] == 0
+    packed = open_store(out)
+    assert packed.damaged() == []
+    kept = {t: tiny.rows(local, t) for t in PUBLISHED if images or t != "images"}
+    assert {t: tiny.rows(packed, t) for t in PUBLISHED} == {"images": [], **kept}
+    changed = {} if images else {"given": packed.manifest["given"], "tables": packed.manifest["tables"]}
+    assert packed.manifest == {**local.manifest, **changed}
+    assert packed.manifest["given"]["keep"] == ("images" if images else "none")
+    status, _, complained = command("pack", local.path, out)
+    assert status == 2 and "choose another place" in complained
+
+
+def test_a_damaged_store_is_not_packed(s3: Bucket, command: Command, local: Store, tmp_path: Path) -> None:
+    assert command("pack", local.path, tmp_path / "damaged")[0] == 0
+    path = tmp_path / "damaged" / "images.parquet"
+    data = bytearray(path.read_bytes())
+    data[100] ^= 1
+    path.write_bytes(data)
+    for out in (tmp_path / "copy", "s3://bucket/damaged"):
+        status, _, complained = command("pack", tmp_path / "damaged", out)
+        assert status == 2 and f"{tmp_path / 'damaged'}: damaged tables: images; nothing was packed" in complained
+    assert [path.name for path in tmp_path.iterdir()] == ["damaged"] and s3.names("damaged") == set()
+
+
+def test_manifests_are_sent_last(s3: Bucket, local: Store) -> None:
+    first = len(s3.asked)
+    remote.send(Path(str(local.path)), UPath("s3://bucket/last", use_listings_cache=False), last=MANIFEST)
+    put = [path for method, path in s3.asked[first:] if method == "PUT"]
+    assert len(put) > len(PUBLISHED) and put[-1].endswith(MANIFEST)
+    assert json.loads(UPath(f"s3://bucket/last/{MANIFEST}").read_bytes()) == local.manifest
+
+
+@pytest.fixture
+def no_board(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing remembered of what lies behind URLs."""
+    monkeypatch.setenv(STORES_VARIABLE, "")
+    st.cache_resource.clear()
+    st.cache_data.clear()
+
+
+@pytest.mark.usefixtures("no_board")
+def test_a_board_on_the_web_is_browsed(site: tuple[str, type[Ranges]]) -> None:
+    address, server = site
+    for page in ("overview", "run"):
+        app = visit(place(address), page)
+        assert app.title and not app.error and not app.info
+    read = len(server.asked)
+    app.run()
+    assert len(server.asked) == read  # nothing is read twice
+    app = visit(place(address), "case")
+    assert not app.error and "no pictures" not in said(app)
+    assert {path for _, path, _ in server.asked[read:]} == {"/images.parquet"}
+
+
+@pytest.mark.usefixtures("no_board")
+def test_boards_in_a_bucket_are_listed(s3: Bucket, sent: str) -> None:
+    remote.create(UPath("s3://bucket/boards/begun/run.json"), b"{}")
+    remote.create(UPath("s3://bucket/boards/notes/readme.txt"), b"{}")
+    app = visit(place("s3://bucket/boards"), "run", store="sent")
+    assert app.selectbox[0].options == ["begun", "sent"]
+    assert sent in said(app)
+
+
+@pytest.mark.usefixtures("no_board")
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("http://127.0.0.1:9/board", "cannot be read"),
+        ("{site}/nothing", "web servers list none"),
+        ("s3://box", "Bucket"),
+    ],
+)
+def test_what_cannot_be_browsed_is_said(s3: Bucket, site: tuple[str, type[Ranges]], url: str, words: str) -> None:
+    address = place(url.format(site=site[0]))
+    app = visit(address, "overview")
+    assert "No store can be reached" in said(app) and words in said(app)
+    with pytest.raises(InputError, match=words):
+        launch(address)
+
+
+@pytest.mark.parametrize("page", urls.PAGES)
+def test_without_pictures_every_page_works_and_says_so(made: Path, page: str) -> None:
+    app = visit(made, page, pins="made-00000-r01") if page == "plate" else visit(made, page)
+    assert app.title or page == "cases"
+    assert not app.error and not app.exception
+    assert ("holds no pictures" in said(app)) == (page in ("cases", "case", "plate", "blame", "attacks"))
+    assert "cannot be read" not in said(app) and "unreadable" not in said(app)
+    if page == "case":
+        assert len(app.dataframe) == 1 and app.subheader
+    if page == "attacks":
+        assert "Still seen as" in said(app)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store without pictures."""
+    folder = tmp_path_factory.mktemp("made")
+    whole = open_store(make_store(folder / "whole", cases=30, size=32))
+    return Path(str(pack(whole, folder / "bare", images=False).path))
+
+
+def test_arrays_of_a_case_without_pictures(made: Path) -> None:
+    board = boards.open_board("bare", made)
+    case = casefile.load(board, "made-00000-r01")
+    assert isinstance(case, casefile.CaseFile)
+    with np.load(io.BytesIO(export.case_npz(board, case))) as arrays:
+        assert set(arrays) >= {"explainers", "pixels", "hits", "jaccard"} and "region" not in arrays
+
+
+@pytest.fixture(autouse=True)
+def _loud(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A notice that no test expects fails it; nothing is waited for."""
+    monkeypatch.setattr(remote, "PAUSES", (0.01, 0.01))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Notice)
+        yield
