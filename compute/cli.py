@@ -19,7 +19,7 @@ from rich.text import Text
 from compute.errors import InputError, Notice
 from compute.options import takes
 from compute.reporting.words import aim
-from compute.store.opening import Store, open_store
+from compute.store.opening import NOT_DERIVED, Store, open_store
 from compute.store.places.place import place
 from compute.sweep.config import ATTACK, ATTACKS, PROFILES, RUN, Config, configure
 from compute.text import visible
@@ -147,7 +147,7 @@ def show(
         table.add_row(*["" if value is None else visible(value) for value in row])
     out.print(table if failures else "No failures, no skipped photos.")
     if verify:
-        out.print("All checksums match.")
+        out.print("All checksums match." + (f" {NOT_DERIVED}" if opened.large else ""))
 
 
 @app.command()

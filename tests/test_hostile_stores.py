@@ -25,6 +25,7 @@ from compute.store import opening
 from compute.store.opening import open_store
 from compute.store.schema import PUBLISHED, SCHEMA_VERSION
 from compute.store.tables import reading
+from compute.store.tables.keys import PER_PHOTO
 from compute.sweep.run import publish
 
 Edit = Callable[[Path], object]
@@ -251,7 +252,23 @@ TABLE: dict[str, tuple[Edit, str]] = {
         column("case_lists", "spreads", first([float("nan")] * 4)),
         "case_lists.parquet: not always finite",
     ),
-    "many photo_methods": (table("photo_methods", repeated), "photo_methods.parquet: 300000 rows"),
+    **{f"many {name}": (table(name, repeated), f"{name}.parquet: 300000 rows") for name in PER_PHOTO},
+    **{
+        f"{name} of no photo": (column(name, "photo_id", first("x")), f"{name}.parquet: of a photo")
+        for name in PER_PHOTO
+    },
+    **{
+        f"{name} twice": (
+            table(name, lambda t: pa.concat_tables([t, t.slice(0, 1)])),
+            f"{name}.parquet: a row stands twice",
+        )
+        for name in PER_PHOTO
+    },
+    "fewer than no cases": (column("measure_sums", "massed", first(-1)), "massed must not be below zero"),
+    "a baseline that nobody knows": (
+        column("baseline_sums", "baseline", first("x")),
+        "baseline_sums.parquet: of a photo",
+    ),
     "many rank_counts": (table("rank_counts", repeated), "rank_counts.parquet: 300000 rows"),
 }
 HOSTILE = {f"manifest: {k}": v for k, v in MANIFEST.items()} | {f"table: {k}": v for k, v in TABLE.items()}

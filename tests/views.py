@@ -7,7 +7,7 @@ import duckdb
 import pyarrow as pa
 
 from compute.store.opening import connected
-from compute.store.schema import N_SIZES, TABLES
+from compute.store.schema import N_SIZES, TABLES, WHOLE
 from compute.store.tables.derived import derive
 
 Count = tuple[str, str, str, int, int]
@@ -23,7 +23,13 @@ def over(counts: Iterable[Count], explainers: Iterable[tuple[str, bool]]) -> duc
         for p, case in sorted({row[:2] for row in rows})
     ]
     explanations = [
-        {"case_id": case, "explainer": name, "pixels": [pixels] * N_SIZES, "hits": [hits] * N_SIZES}
+        {
+            "case_id": case,
+            "explainer": name,
+            "pixels": [pixels] * N_SIZES,
+            "hits": [hits] * N_SIZES,
+            **dict.fromkeys(WHOLE, 0.0),
+        }
         for _, case, name, pixels, hits in rows
     ]
     tables = {name: _table(name, []) for name in TABLES if name != "images"}

@@ -201,7 +201,8 @@ def _paper(
 
 
 def _against(connection: duckdb.DuckDBPyConnection, baseline: str) -> tuple[Difference, ...]:
-    query = "from baseline_sums where baseline = ? order by position, explainer, photo_id"
+    query = """select s.* from baseline_sums s join explainers on name = explainer
+               where s.baseline = ? order by position, photo_id"""
     sums = connection.execute(query, [baseline]).df()
     if sums.empty:
         return ()

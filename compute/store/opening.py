@@ -29,8 +29,9 @@ from compute.store.tables.reading import check, line, read_table, scanned
 
 LARGE = 2_000_000
 """Explanations above which a store is large: what it has of each case is read as queries need it."""
-BY_CASE = ("explanations", "controls", "repeats", "case_methods", "case_lists", "photo_methods")
+BY_CASE = ("explanations", "controls", "repeats", "case_methods", "case_lists", "photo_methods", "baseline_sums")
 """Tables of which a large store has too much; `images` are fetched by id from any."""
+NOT_DERIVED = "It is a large store: that its derived tables follow from the others was not checked."
 LATER = (
     "a large store: its photos and attempts were verified, what it has of each case is read as it is needed; "
     "`wolfspider show --verify` reads all of it"

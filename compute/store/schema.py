@@ -185,6 +185,10 @@ TABLES: dict[str, pa.Schema] = {
     ),
 }
 
+WHOLE = ("jaccard_at_region", "rank_accuracy", "chance_corrected", "auroc", "average_precision", "pointing", "mass")
+"""Measures of whole rankings whose means are reported."""
+_PHOTO = [_field("photo_id", _TEXT, "photo"), _field("explainer", _TEXT, "method")]
+
 DERIVED: dict[str, pa.Schema] = {
     "case_methods": pa.schema(
         [
@@ -243,6 +247,44 @@ DERIVED: dict[str, pa.Schema] = {
             _field("ranked", _INT, "those of the cases that every ranked method has explained; 0 for baselines"),
             _field("rank_jaccard", _SCORE, "sum over those of the mean rank by Jaccard index"),
             _field("rank_hamming", _SCORE, "sum over those of the mean rank by Hamming likeness"),
+        ]
+    ),
+    "paper_sums": pa.schema(
+        [
+            *_PHOTO,
+            _field("ranked", _INT, "cases of the photo that the paper's three have all explained"),
+            _field("rank_jaccard", _SCORE, "sum over those of `paper_jaccard`"),
+            _field("rank_hamming", _SCORE, "sum over those of `paper_hamming`"),
+        ]
+    ),
+    "baseline_sums": pa.schema(
+        [
+            *_PHOTO,
+            _field("baseline", _TEXT, "baseline"),
+            _field("cases", _INT, "cases of the photo that both have explained"),
+            _field("jaccard", _SCORE, "sum over those of the method's mean Jaccard index minus the baseline's"),
+        ]
+    ),
+    "measure_sums": pa.schema(
+        [
+            *_PHOTO,
+            _field("cases", _INT, "cases of the photo that it has explained"),
+            _field("massed", _INT, "those that have a `mass`"),
+            _field("checked", _INT, "those that were checked causally"),
+            *(_field(name, _SCORE, f"sum of `{name}`") for name in WHOLE),
+            _field("restored", _INT, "those whose attack P_1 undoes"),
+        ]
+    ),
+    "specificity_sums": pa.schema(
+        [
+            *_PHOTO,
+            *(
+                _field(f"{control}_cases", _INT, f"cases of the photo that have the control {control}")
+                for control in CONTROLS
+            ),
+            _field("specificity_class", _SCORE, "sum of its mean Jaccard index minus that of the control class"),
+            _field("specificity_photo", _SCORE, "the same for the control photo"),
+            _field("clean_correlation", _SCORE, "sum of the rank correlations with the control clean"),
         ]
     ),
     "rank_counts": pa.schema(

@@ -52,32 +52,6 @@ select photo_id, explainer, unnest(range(1, 21))::utinyint as n, cases, unnest(j
        unnest(hamming) as hamming, unnest(share) as share
 from photo_methods;
 
--- Sums per photo of how far a method is above each baseline, on the cases that both have explained: where one has
--- failed on some, means over each one's own cases would compare different cases.
-create view baseline_sums as
-select a.photo_id, a.explainer, e.position, b.explainer as baseline, count(*) as cases,
-       sum(a.mean_jaccard - b.mean_jaccard) as jaccard
-from case_methods a
-join explainers e on e.name = a.explainer and not e.baseline
-join case_methods b using (case_id)
-join explainers f on f.name = b.explainer and f.baseline
-group by a.photo_id, a.explainer, e.position, b.explainer;
-
--- Sums per photo of the ranks that the paper's three have among themselves (Table 1); empty where a store lacks one.
-create view paper_sums as
-select photo_id, explainer, count(*) as ranked, sum(paper_jaccard) as rank_jaccard, sum(paper_hamming) as rank_hamming
-from case_methods where paper_jaccard is not null
-group by all;
-
--- Sums per photo of what scores a whole ranking, and of the attacks that P_1 undoes, where that was checked.
-create view measure_sums as
-select photo_id, explainer, count(*) as cases, count(mass) as massed, count(undone) as checked,
-       sum(jaccard_at_region) as jaccard_at_region, sum(rank_accuracy) as rank_accuracy,
-       sum(chance_corrected) as chance_corrected, sum(auroc) as auroc, sum(average_precision) as average_precision,
-       sum(pointing) as pointing, coalesce(sum(mass), 0) as mass, count(*) filter (undone[1]) as restored
-from explanations join cases using (case_id)
-group by photo_id, explainer;
-
 -- The mean Jaccard index over n of explanations that were asked for again, otherwise: controls, and other seeds.
 create view control_scores as
 select k.* exclude (pixels, hits), c.photo_id,
@@ -88,16 +62,6 @@ create view repeat_scores as
 select k.* exclude (pixels, hits), c.photo_id,
        list_avg([jaccard_of(x[1], x[2], c.region_pixels) for x in list_zip(k.pixels, k.hits)]) as jaccard
 from repeats k join cases c using (case_id);
-
--- Sums per photo of what an explanation scores above its controls: how specific it is to the prediction.
-create view specificity_sums as
-select s.photo_id, s.explainer, count(*) filter (control = 'class') as class_cases,
-       count(*) filter (control = 'photo') as photo_cases, count(correlation) filter (control = 'clean') as clean_cases,
-       coalesce(sum(s.mean_jaccard - c.jaccard) filter (control = 'class'), 0) as specificity_class,
-       coalesce(sum(s.mean_jaccard - c.jaccard) filter (control = 'photo'), 0) as specificity_photo,
-       coalesce(sum(correlation) filter (control = 'clean'), 0) as clean_correlation
-from control_scores c join case_methods s using (case_id, explainer)
-group by s.photo_id, s.explainer;
 
 -- Over the seeds by which a method was asked, on the cases that all of them have: the standard deviation of its mean
 -- Jaccard index, that of a case's, and the share of LIME's best five superpixels that two seeds have in common.

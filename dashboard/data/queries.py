@@ -44,14 +44,12 @@ def comparison(board: Board) -> Comparison | None:
 
 
 def has_controls(board: Board) -> bool:
-    """Whether explanations were asked for the own class too, and checked causally; never shown of large stores."""
-    if board.store.large:  # comparing each explanation with its controls would take more memory than a query may
-        return False
+    """Whether explanations were asked for the own class too, and checked causally."""
     found = board.query(
-        """select (select count(*) from controls where control = 'class') as controls, count(undone) as checks
-           from explanations"""
+        """select (select sum(class_cases) from specificity_sums) as controls, sum(checked) as checks
+           from measure_sums"""
     )
-    return bool((found.iloc[0] > 0).all())
+    return bool((found.iloc[0].fillna(0) > 0).all())
 
 
 def costs(board: Board) -> pd.DataFrame:

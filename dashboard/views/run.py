@@ -3,7 +3,7 @@
 import streamlit as st
 
 from compute.reporting.words import aim
-from compute.store.opening import LATER
+from compute.store.opening import LATER, NOT_DERIVED
 from dashboard.data import boards, queries
 from dashboard.figures import clicks
 from dashboard.figures import run as figures_run
@@ -103,7 +103,8 @@ if st.button("Recompute the checksums", icon=":material/fact_check:"):
     if damaged:
         st.error(f"Differs from the manifest: {markdown(damaged)}. Publish the store again.", icon=":material/error:")
     else:
-        st.success("All checksums match: the tables are those of this run.", icon=":material/verified:")
+        more = f" {NOT_DERIVED}" if board.store.large else ""
+        st.success(f"All checksums match: the tables are those of this run.{more}", icon=":material/verified:")
 
 st.subheader("The same again")
 st.code(wording.command(manifest), language="bash", wrap_lines=True)

@@ -7,11 +7,12 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from compute.store.schema import DERIVED
+from compute.store.schema import DERIVED, WHOLE
 
 SOURCES = {
     "attempts": ["case_id", "photo_id", "region_pixels", "n_pixels"],
-    "explanations": ["case_id", "explainer", "pixels", "hits", "diagnostics"],
+    "explanations": ["case_id", "explainer", "pixels", "hits", "diagnostics", *WHOLE, "undone"],
+    "controls": ["case_id", "explainer", "control", "pixels", "hits", "correlation"],
     "repeats": ["case_id", "explainer", "pixels", "hits"],
 }
 """What they follow from: columns by table."""

@@ -103,3 +103,48 @@ select explainer, n, 'jaccard' as measure, jaccard as rank, count(*) as cases fr
 union all
 select explainer, n, 'hamming', hamming, count(*) from ranks group by all
 order by all;
+
+-- Sums per photo of how far a method is above each baseline, on the cases that both have explained: where one has
+-- failed on some, means over each one's own cases would compare different cases.
+create or replace temp table baseline_sums as
+select a.photo_id, a.explainer, b.explainer as baseline, count(*) as cases,
+       sum(a.mean_jaccard - b.mean_jaccard) as jaccard
+from case_methods a
+join methods e on e.name = a.explainer and e.ranked
+join case_methods b using (case_id)
+join methods f on f.name = b.explainer and not f.ranked
+group by a.photo_id, a.explainer, b.explainer, e.position
+order by a.photo_id, e.position, b.explainer;
+
+-- Sums per photo of the ranks that the paper's three have among themselves (Table 1); empty where a store lacks one.
+create or replace temp table paper_sums as
+select photo_id, explainer, count(*) as ranked, sum(paper_jaccard) as rank_jaccard, sum(paper_hamming) as rank_hamming
+from case_methods where paper_jaccard is not null
+group by all
+order by all;
+
+-- Sums per photo of what scores a whole ranking, and of the attacks that P_1 undoes, where that was checked.
+create or replace temp table measure_sums as
+select photo_id, explainer, count(*) as cases, count(mass) as massed, count(undone) as checked,
+       sum(jaccard_at_region) as jaccard_at_region, sum(rank_accuracy) as rank_accuracy,
+       sum(chance_corrected) as chance_corrected, sum(auroc) as auroc, sum(average_precision) as average_precision,
+       sum(pointing) as pointing, coalesce(sum(mass), 0) as mass, count(*) filter (undone[1]) as restored
+from explanations join attempts using (case_id)
+group by photo_id, explainer
+order by photo_id, explainer;
+
+-- Sums per photo of what an explanation scores above its controls: how specific it is to the prediction.
+create or replace temp table specificity_sums as
+with control_scores as (
+    select case_id, explainer, control, correlation,
+           list_avg([jaccard_of(x[1], x[2], region_pixels) for x in list_zip(pixels, hits)]) as jaccard
+    from controls join attempts using (case_id)
+)
+select s.photo_id, s.explainer, count(*) filter (control = 'class') as class_cases,
+       count(*) filter (control = 'photo') as photo_cases, count(correlation) filter (control = 'clean') as clean_cases,
+       coalesce(sum(s.mean_jaccard - c.jaccard) filter (control = 'class'), 0) as specificity_class,
+       coalesce(sum(s.mean_jaccard - c.jaccard) filter (control = 'photo'), 0) as specificity_photo,
+       coalesce(sum(correlation) filter (control = 'clean'), 0) as clean_correlation
+from control_scores c join case_methods s using (case_id, explainer)
+group by s.photo_id, s.explainer
+order by s.photo_id, s.explainer;

@@ -10,6 +10,8 @@ import pyarrow.compute as pc
 
 from compute.store.schema import CHECKED, CONTROLS, MOST_REPEATS, N_SIZES
 
+PER_PHOTO = ("photo_methods", "paper_sums", "measure_sums", "specificity_sums", "baseline_sums")
+"""Derived tables of sums."""
 _Ints = npt.NDArray[np.integer]
 
 
@@ -17,7 +19,8 @@ def wrong_rows(rows: Mapping[str, int], explainers: int) -> Iterator[tuple[str, 
     """(table, what is wrong) with the numbers of rows, before any is read."""
     if rows["explanations"] > rows["attempts"] * explainers:
         yield "explanations", f"{rows['explanations']} rows for {rows['attempts']} attempts, {explainers} explainers"
-    most = {"controls": len(CONTROLS), "repeats": MOST_REPEATS, "photo_methods": 1}
+    most = {"controls": len(CONTROLS), "repeats": MOST_REPEATS, "baseline_sums": explainers}
+    most = dict.fromkeys(PER_PHOTO, 1) | most
     for table, each in most.items():
         if rows[table] > each * rows["explanations"]:
             yield table, f"{rows[table]} rows for {rows['explanations']} explanations"
@@ -53,9 +56,28 @@ def wrong_keys(tables: Mapping[str, pa.Table], explainers: Sequence[str]) -> Ite
     region, whole = _ints(attempts["region_pixels"]), _ints(attempts["n_pixels"])
     if ((region < 1) | (region > whole)).any():
         yield "attempts", "region_pixels must lie between 1 and n_pixels"
+    for name in set(PER_PHOTO) & set(tables):
+        yield from ((name, fault) for fault in _wrong_sums(tables[name], _texts(photos), explainers))
     if "explanations" in tables:
         success = attempts["success"].to_numpy()
         yield from _wrong_cases(tables, explainers, region[success], whole[success])
+
+
+def _wrong_sums(table: pa.Table, photos: pa.Array, explainers: Sequence[str]) -> Iterator[str]:
+    """Of a table with a row a photo and method, and perhaps a baseline."""
+    names = pa.array(explainers, "str")
+    whose = [_positions(table["photo_id"], photos), _positions(table["explainer"], names)]
+    whose += [_positions(table["baseline"], names)] if "baseline" in table.schema.names else []
+    if any((position < 0).any() for position in whose):
+        yield "of a photo or an explainer that the store lacks"
+    key = np.zeros(len(table), np.int64)
+    for position in whose:
+        key = key * max(len(explainers), 1) + position
+    if _twice(key):
+        yield "a row stands twice"
+    for field in table.schema:
+        if pa.types.is_integer(field.type) and (_ints(table[field.name]) < 0).any():
+            yield f"{field.name} must not be below zero"
 
 
 def _wrong_cases(
