@@ -97,6 +97,10 @@ def repeated(found: pa.Table) -> pa.Table:
     return found.take(np.zeros(300_000, int))
 
 
+def begun_again(found: pa.Table) -> pa.Table:
+    return pa.concat_tables([found, found.slice(0, 1)])
+
+
 def not_utf8(found: pa.Table) -> pa.Table:
     names = pa.array([b"\xff\xfe"] * len(found), pa.binary()).view(pa.string())
     return found.set_column(1, found.schema.field("name"), names)
@@ -252,23 +256,11 @@ TABLE: dict[str, tuple[Edit, str]] = {
         column("case_lists", "spreads", first([float("nan")] * 4)),
         "case_lists.parquet: not always finite",
     ),
-    **{f"many {name}": (table(name, repeated), f"{name}.parquet: 300000 rows") for name in PER_PHOTO},
-    **{
-        f"{name} of no photo": (column(name, "photo_id", first("x")), f"{name}.parquet: of a photo")
-        for name in PER_PHOTO
-    },
-    **{
-        f"{name} twice": (
-            table(name, lambda t: pa.concat_tables([t, t.slice(0, 1)])),
-            f"{name}.parquet: a row stands twice",
-        )
-        for name in PER_PHOTO
-    },
+    **{f"many {n}": (table(n, repeated), f"{n}.parquet: 300000 rows") for n in PER_PHOTO},
+    **{f"{n} of no photo": (column(n, "photo_id", first("x")), f"{n}.parquet: of a photo") for n in PER_PHOTO},
+    **{f"{n} twice": (table(n, begun_again), f"{n}.parquet: a row stands twice") for n in PER_PHOTO},
     "fewer than no cases": (column("measure_sums", "massed", first(-1)), "massed must not be below zero"),
-    "a baseline that nobody knows": (
-        column("baseline_sums", "baseline", first("x")),
-        "baseline_sums.parquet: of a photo",
-    ),
+    "no such baseline": (column("baseline_sums", "baseline", first("x")), "baseline_sums.parquet: of a photo"),
     "many rank_counts": (table("rank_counts", repeated), "rank_counts.parquet: 300000 rows"),
 }
 HOSTILE = {f"manifest: {k}": v for k, v in MANIFEST.items()} | {f"table: {k}": v for k, v in TABLE.items()}

@@ -66,7 +66,8 @@ def test_a_table_of_several_files_is_one_table(single: Store, several: Path) -> 
 
 
 QUESTIONS: dict[str, Any] = {
-    "counts": queries.counts, "controls": queries.has_controls, "costs": queries.costs, "case_means": queries.case_means,
+    "counts": queries.counts, "controls": queries.has_controls,
+    "costs": queries.costs, "case_means": queries.case_means,
     "measures": queries.measures_of_all,
     "curves": lambda b: queries.curves(b, "jaccard"), "ranks": lambda b: queries.ranks(b, "hamming"),
     **{f"bands at {n}": lambda b, n=n: queries.bands(b, "jaccard", n, "linf") for n in ("best", "5")},
