@@ -62,6 +62,21 @@ def sweep(
     shard: Annotated[
         str, typer.Option(help="i/n: only the i-th of n shares; join them with publish.", rich_help_panel=RUN)
     ] = "1/1",
+    workers: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Processes that share the work, by Ray: each has a GPU, or its share of the cores; 0 is this process "
+            "alone. Of a cluster, at most so many.",
+            rich_help_panel=RUN,
+        ),
+    ] = 0,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS|auto", help="A cluster of Ray's: a worker a GPU, or every four cores.", rich_help_panel=RUN
+        ),
+    ] = None,
 ) -> None:
     """Photos in, store out: segment, attack, explain and score. An interrupted sweep goes on where it stopped."""
     paths = [*options.get("photos", []), *(more_photos or [])]
@@ -71,7 +86,7 @@ def sweep(
     from compute.sweep.sweep import run_sweep
 
     with _bars() as advance:
-        store = run_sweep(configuration, shard=share, progress=advance)
+        store = run_sweep(configuration, shard=share, workers=workers, ray=ray, progress=advance)
     if store is None:
         join = f"wolfspider publish {shlex.quote(configuration.out)}"
         out.print(visible(f"Shard {shard} is done; when all are: {join}"), soft_wrap=True)
@@ -208,6 +223,10 @@ def bench(
     options: dict[str, Any],
     untrained: Annotated[bool, typer.Option(help="Random weights, for architectures without weights here.")] = False,
     rounds: Annotated[int, typer.Option(min=1, help="Interleaved repetitions; medians are reported.")] = 3,
+    workers: Annotated[
+        int,
+        typer.Option(min=0, help="So many of Ray's workers beside one process on the same cores, and nothing else."),
+    ] = 0,
     json_: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """How near the network's own speed everything runs on this machine, and how much faster than the obvious loop.
@@ -216,9 +235,15 @@ def bench(
     """
     from compute.bench import bench as measure
     from compute.bench import each
+    from compute.bench import workers as beside
     from compute.bench.table import as_table
 
     config = configure(options={"regions": 2, **options})
+    if workers:
+        with err.status("begins", spinner="line") as status:
+            told = beside.workers(config, workers, rounds=rounds, say=status.update)
+        typer.echo(json.dumps(told, indent=1)) if json_ else out.print(beside.as_text(told))
+        return
     if "explainers" in options:
         with err.status("begins", spinner="line") as status:
             rows = each.each(config, say=status.update)

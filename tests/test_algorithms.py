@@ -14,7 +14,7 @@ from compute.errors import InputError
 from compute.networks.classifier import Classifier
 from compute.networks.threads import padded
 from compute.sweep.config import ATTACKS, configure
-from compute.sweep.sweep import attack_of
+from compute.sweep.work.opening import attack_of
 
 
 def by_case(classifier: Classifier, given: list[Job], **settings: object) -> dict[str, Attempt]:

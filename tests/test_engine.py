@@ -17,7 +17,7 @@ from compute.networks.classifier import Classifier
 from compute.networks.engine import Engine
 from compute.scoring.presentations import methods
 from compute.sweep.config import Config
-from compute.sweep.sweep import passes_of
+from compute.sweep.work.opening import passes_of
 
 
 def test_auto_finds_a_device() -> None:

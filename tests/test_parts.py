@@ -253,6 +253,7 @@ def test_the_same_run_may_begin_again(parts: Parts) -> None:
         ),
         ({"environment": {"torch": "3"}}, "a run of another environment .torch: '2' there, '3' now"),
         ({"config_hash": "x", "photos": ["b"]}, "a run of other photos"),
+        ({"config_hash": "x", "device": {"kind": "cuda"}}, "a run on another kind of device .cpu there, cuda now"),
     ],
 )
 def test_another_run_is_refused_in_words(parts: Parts, change: dict[str, Any], reason: str) -> None:

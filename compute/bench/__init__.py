@@ -27,7 +27,7 @@ from compute.networks.classifier import Classifier
 from compute.networks.engine import Engine, Probabilities
 from compute.scoring.presentations import methods
 from compute.sweep.config import Config
-from compute.sweep.sweep import attack_of, passes_of
+from compute.sweep.work.opening import attack_of, passes_of
 
 LIME_CASES = 4
 """Cases that LIME alone is measured on."""

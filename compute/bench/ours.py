@@ -28,8 +28,9 @@ from compute.sweep.asking import Asking, Case
 from compute.sweep.config import Config
 from compute.sweep.explaining import Explaining
 from compute.sweep.pipeline import Pipeline
-from compute.sweep.sweep import finish, open_sweep
+from compute.sweep.sweep import finish
 from compute.sweep.turns import Turns
+from compute.sweep.work.opening import open_sweep
 
 ATTACK_STEPS = 10
 

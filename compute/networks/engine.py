@@ -130,12 +130,12 @@ def explaining_threads(device: torch.device) -> int:
 
     On a CPU a second thread that runs torch halts OpenMP's spinning in the first: 15 % of the passes, on two cores.
     """
-    return min(os.cpu_count() or 1, 8) if device.type == "cuda" else 0
+    return min(torch.get_num_threads(), 8) if device.type == "cuda" else 0
 
 
 def preparing_threads() -> int:
-    """Threads that segment."""
-    return os.cpu_count() or 1
+    """Threads that segment: as many as torch has, which is this process's share of the cores."""
+    return torch.get_num_threads()
 
 
 def probabilities(classifier: Classifier, engine: Engine) -> Probabilities:

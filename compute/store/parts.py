@@ -212,4 +212,7 @@ def _difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
         differing = [f"{k}: {old.get(k)!r} there, {new.get(k)!r} now" for k in new if old.get(k) != new.get(k)]
         if differing:
             return f"{words} ({'; '.join(differing[:4])})"
-    return "a run of other photos"
+    kinds = before["device"].get("kind"), now["device"]["kind"]
+    if kinds[0] != kinds[1]:
+        return f"a run on another kind of device ({kinds[0]} there, {kinds[1]} now)"
+    return "a run of other photos, or with other weights"

@@ -1,0 +1,1 @@
+"""The units of a sweep's work, and Ray's workers that do them where one process is not enough (README.md)."""
