@@ -16,9 +16,9 @@ from compute.__main__ import main
 from compute.explainers import EXPLAINERS, Explainer, Task
 from compute.networks import classifiers
 from compute.store import durable
-from compute.store import parts as parts_module
 from compute.store.parts import Parts
 from compute.store.places import remote
+from compute.store.tables import publishing
 
 
 def _killing(function: Callable[..., Any], at: int, *, after: bool = False) -> Callable[..., Any]:
@@ -46,7 +46,7 @@ def sweep_until(out: str | Path, point: str, at: int, **options: Any) -> None:
         "draft": (durable, "rename", False),  # a part is written, not yet in its place
         "part": (Parts, "write", True),  # a part is in its place
         "object": (remote, "create", True),  # a part is in its bucket
-        "join": (parts_module, "_batches", False),  # a table is being published
+        "join": (publishing, "_batches", False),  # a table is being published
         "manifest": (shutil, "rmtree", False),  # all is published, the parts are still there
     }
     owner, name, after = where[point]
