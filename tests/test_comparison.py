@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from compute.reporting.comparison import cliques, compare
+from compute.reporting.comparison import cliques, compare, in_words, too_few
 
 
 def test_cliques_are_the_longest_runs_without_a_difference() -> None:
@@ -42,3 +42,13 @@ def test_from_one_photo_nothing_differs(photos: int) -> None:
     found = compare(("a", "b", "c"), np.ones((photos, 3)) * [1, 2, 3], np.full((3, 3), 0.5))
     assert found.friedman is None
     assert (found.p == 1).all()
+
+
+@pytest.mark.parametrize(("photos", "told"), [(5, False), (6, False), (7, True), (8, True)])
+def test_too_few_photos_for_so_many_pairs_are_said(photos: int, told: bool) -> None:
+    """Of 3 pairs, 2 / 2^n is to lie below 0.05 / 3."""
+    means = np.arange(photos)[:, None] * 0.01 + np.array([3.0, 2.0, 1.0])
+    means += np.random.default_rng(0).uniform(0, 0.001, means.shape)
+    found = compare(("a", "b", "c"), means, np.full((3, 3), 0.5))
+    assert (found.p[0, 2] < 0.05) == told == (too_few(found) == "")
+    assert told or "any two of 3 methods" in in_words(found)[-1]

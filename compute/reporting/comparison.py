@@ -29,6 +29,7 @@ class Comparison:
         friedman: p of Friedman's test over the photos that all methods have; None for fewer than three methods.
         p: (methods, methods) of Wilcoxon's tests after Holm's correction; 1 on the diagonal.
         won: (methods, methods) share of cases where the row's method is better; ties count half; NaN without any.
+        least: the smallest p that so many photos can give after the correction.
         cliques: runs of methods, as (first, last) in `methods`, within which no pair is told apart; longest ones only.
     """
 
@@ -36,6 +37,7 @@ class Comparison:
     friedman: float | None
     p: Reals
     won: Reals
+    least: float
     cliques: tuple[tuple[int, int], ...]
 
     def as_json(self) -> list[dict[str, Any]]:
@@ -58,10 +60,18 @@ def in_words(found: Comparison) -> list[str]:
     if found.friedman is not None:
         head = f"Friedman's test over {len(found.methods)} methods, by mean Jaccard index per photo"
         lines.append(f"{head}: {sure(found.friedman)}.")
+    if found.least >= CLEAR:
+        return [*lines, too_few(found)]
     named = ["; ".join(found.methods[first : last + 1]) for first, last in found.cliques]
     if named:
         lines.append(f"Not told apart (Wilcoxon's tests, Holm's method): {' | '.join(named)}.")
     return lines
+
+
+def too_few(found: Comparison) -> str:
+    """That its photos cannot tell any two of its methods apart; nothing where they can."""
+    tests = f"any two of {len(found.methods)} methods apart by Wilcoxon's tests with Holm's method"
+    return f"So few photos cannot tell {tests}." if found.least >= CLEAR else ""
 
 
 def board(connection: duckdb.DuckDBPyConnection) -> Comparison:
@@ -95,7 +105,8 @@ def compare(methods: tuple[str, ...], means: Reals, won: Reals) -> Comparison:
     p = np.ones((count, count))
     for (i, j), value in zip(pairs, holm(raw), strict=True):
         p[i, j] = p[j, i] = value
-    return Comparison(methods, friedman, p, won, cliques(p < CLEAR))
+    least = min(1.0, 2.0 ** (1 - len(means)) * max(len(pairs), 1))  # all differences of one sign
+    return Comparison(methods, friedman, p, won, least, cliques(p < CLEAR))
 
 
 def cliques(apart: npt.NDArray[np.bool_]) -> tuple[tuple[int, int], ...]:

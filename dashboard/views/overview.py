@@ -5,6 +5,7 @@ from functools import partial
 
 import streamlit as st
 
+from compute.reporting.comparison import too_few
 from compute.reporting.report import PAPER, Report, board_as_csv, board_as_latex, paper_ranks, report
 from compute.reporting.words import counted, few_photos
 from dashboard import urls
@@ -82,6 +83,7 @@ with left:
             **urls.bound("board", list(BOARD), "mean_jaccard"),
         )
         clicks.chart(board_figures.forest, board, measure)
+        compared = boards.cached(queries.comparison, board)
         st.caption(
             f"95 % intervals over {counted(summary.photos, 'photo')}; whole photos are resampled, since cases of one "
             "photo are not independent. "
@@ -91,6 +93,7 @@ with left:
                 if measure == "mean_jaccard"
                 else ""
             )
+            + (f"{too_few(compared)} " if compared and measure == "mean_jaccard" else "")
             + "Presentations share their explainer's colour: squares are smoothed, diamonds by superpixels."
         )
     else:
