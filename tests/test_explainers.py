@@ -17,6 +17,7 @@ from compute.errors import InputError
 from compute.explainers import EXPLAINERS, Superpixels, Task, plain, resolve
 from compute.explainers.base import seed_of
 from compute.networks.classifier import Classifier
+from compute.networks.passes import Passes
 from compute.scoring import entry as scores
 from compute.scoring import ranking
 
@@ -53,6 +54,14 @@ def test_an_explanation_makes_an_entry_map(name: str) -> None:
     assert found.dtype == np.uint8
     assert found.max() <= 20
     assert found.any()
+
+
+@every
+def test_its_passes_are_counted_and_baselines_make_none(name: str) -> None:
+    task, passes = task_of(name), Passes()
+    with passes.of(task.network):
+        EXPLAINERS[name].explain(dataclasses.replace(task, probabilities=passes.counting(task.probabilities)))
+    assert (passes.count > 0) == (not EXPLAINERS[name].baseline)
 
 
 @every

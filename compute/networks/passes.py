@@ -16,6 +16,10 @@ class Passes:
         self.count, self.gradients = 0, 0
         self._thread, self._within = threading.get_ident(), False
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Passes":
+        """Itself: the hook of a copied network counts here too."""
+        return self
+
     @contextmanager
     def of(self, network: nn.Module) -> Iterator[None]:
         """Count what goes through the module itself while this lasts; copies of it count too."""
