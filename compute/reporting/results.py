@@ -68,6 +68,9 @@ def _runs(stores: Mapping[str, Store], reports: Mapping[str, Report]) -> str:
         rows.append([name, manifest["classifier"]["name"], *map(str, counts), f"{hours:.1f}", manifest["created"][:10]])
     heads = ("store", "network", "photos", "attempts", "cases", "methods", "hours", "made")
     lines = [f"- `{name}`: `{command(stores[name].manifest)}`" for name in reports]
+    for name, store in stores.items():
+        stages = sorted(store.manifest["seconds"].items(), key=lambda stage: -stage[1])[:6]
+        lines.append(f"- seconds of `{name}`: {', '.join(f'{stage} {seconds:,.0f}' for stage, seconds in stages)}")
     lines += ["", "Hours are those of all stages together, on one core of a shared machine; they are no benchmark."]
     weights = {s.manifest["classifier"]["name"]: s.manifest["classifier"]["weights_sha256"] for s in stores.values()}
     lines += ["", *(f"- weights of {network}: SHA-256 `{digest}`" for network, digest in weights.items())]
@@ -105,7 +108,6 @@ def _attacks(stores: Mapping[str, Store], reports: Mapping[str, Report]) -> str:
     return "\n".join(["## Attacks", "", words, "", *_table(heads, rows)])
 
 
-_STAGES = ("prepare", "attack", "causal", "controls", "repeats")
 _COST = """select explainer, avg(passes) as passes, median(seconds) as seconds from explanations group by all"""
 
 
@@ -128,9 +130,7 @@ def _board(name: str, store: Store, found: Report) -> str:
         cells += [f"{undone.mean:.0%}" if undone else "", f"{passes:,.0f}", f"{seconds:.2f}"]
         rows.append([method, *cells, f"{spread.case_sd:.3f}" if spread else ""])
     words = "P-values are Holm's over the methods of a column. SD over seeds: of a case's mean Jaccard index."
-    stages = ", ".join(f"{stage} {store.manifest['seconds'][stage]:,.0f}" for stage in _STAGES
-                       if stage in store.manifest["seconds"])  # fmt: skip
-    return "\n".join([f"## {name}", "", words, f"Seconds by stage: {stages}.", "", *_table(heads, rows)])
+    return "\n".join([f"## {name}", "", words, "", *_table(heads, rows)])
 
 
 def _difference(found: Difference | None) -> str:

@@ -13,9 +13,9 @@ from dashboard.figures.clicks import target
 from dashboard.figures.overview import finish, label, line_up
 from dashboard.theme import ACCENT, BOARD, NEUTRAL, SYMBOLS, colours, explainer_name, fade, presentation_of
 
-LABELLED = 9
+LABELLED = 18
 """Methods that the scatter names at most; the others say their name under the pointer."""
-LETTER, LINE = 0.014, 0.05
+LETTER, LINE = 0.014, 0.06
 """A letter's width and a line's height, as shares of the scatter's sides."""
 BESIDE = {
     "middle left": (-1.0, -0.5),
