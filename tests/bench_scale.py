@@ -95,6 +95,7 @@ def ask(store: Path) -> dict[str, float]:
     step("a case's scores", lambda: board.query("from measures where case_id = ?", [case]))
     step("a case's pictures", lambda: board.images(case, case.rpartition("-")[0]))
     step("table 1", lambda: queries.summary(board))
+    step("measures of all", lambda: queries.measures_of_all(board))
     step("curves", lambda: queries.curves(board, "jaccard"))
     step("distribution", lambda: queries.distribution(board, "jaccard", "best"))
     step("wins", lambda: queries.wins(board, "jaccard", "mean"))
