@@ -118,8 +118,8 @@ def scored(measure: str, n: str, where: str = "true") -> tuple[str, dict[str, An
     if n.isdigit():
         source = f"explanations join attempts using (case_id) where {where}"
         return f"select case_id, explainer, {AT_N[measure]} as score from {source}", {"n": int(n)}
-    listed = f"{n}_{column_of(measure)}"
-    rows = f"select case_id, unnest({listed}) as score, unnest(range(len({listed}))) as position from case_lists"
+    column = listed(measure, n)
+    rows = f"select case_id, unnest({column}) as score, unnest(range(len({column}))) as position from case_lists"
     return (
         f"select case_id, name as explainer, score from ({rows} where {where}) join explainers using (position)"
         " where score is not null",
@@ -130,7 +130,7 @@ def scored(measure: str, n: str, where: str = "true") -> tuple[str, dict[str, An
 def _listed(measure: str, n: str) -> tuple[str, dict[str, Any]]:
     """SQL with its parameters for `case_board` and `scores`, a list by method."""
     if not n.isdigit():
-        return f"select *, {n}_{column_of(measure)} as scores from case_board", {}
+        return f"select *, {listed(measure, n)} as scores from case_board", {}
     return (
         f"""select * from case_board left join (
             select case_id, [list_extract(found, list_position(places, p)) for p in range(many)] as scores
@@ -145,6 +145,12 @@ def _listed(measure: str, n: str) -> tuple[str, dict[str, Any]]:
 def column_of(measure: str) -> str:
     """A measure's column: names from outside never reach SQL."""
     return {name: name for name in MEASURES}[measure]
+
+
+def listed(measure: str, n: str) -> str:
+    """The column with a measure's mean over n, or its best, of every method; likewise."""
+    ends = ["mean", "best"]
+    return f"{ends[ends.index(n)]}_{column_of(measure)}"
 
 
 def count(ask: Ask, selection: Selection) -> int:
