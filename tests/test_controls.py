@@ -46,7 +46,7 @@ def test_what_knows_no_class_is_not_specific_to_one(store: Store) -> None:
     alike = select(
         store,
         """select c.correlation, c.jaccard - s.mean_jaccard
-           from control_scores c join case_scores s using (case_id, explainer)
+           from control_scores c join case_methods s using (case_id, explainer)
            where control = 'class' and explainer = 'eigen_cam'""",
     )
     assert alike

@@ -106,7 +106,7 @@ def test_cases_that_not_every_ranked_explainer_has_explained_are_scored_not_rank
 def test_a_case_s_best_n_is_the_smallest_of_the_best(store: Store) -> None:
     with store.connect() as connection:
         best = connection.execute(
-            "select case_id, explainer, best_n, best_jaccard, mean_jaccard, mean_hamming from case_scores order by all"
+            "select case_id, explainer, best_n, best_jaccard, mean_jaccard, mean_hamming from case_methods order by all"
         ).fetchall()
         scores = connection.execute(
             "select case_id, explainer, n, jaccard, hamming from measures order by n"

@@ -12,7 +12,7 @@ from typing import Any
 
 from compute.reporting.report import PAPER, Report, report
 from compute.reporting.statistics import Difference, Estimate, differences_to
-from compute.reporting.words import bracketed, sure
+from compute.reporting.words import stated, sure
 from compute.store.opening import Store, open_store
 from compute.sweep.config import ATTACKS, PROFILES, configure, option
 
@@ -138,10 +138,7 @@ def _difference(found: Difference | None) -> str:
 
 
 def _cell(estimate: Estimate | None, digits: int, *, sign: bool = False) -> str:
-    if estimate is None:
-        return ""
-    form = f"{'+' if sign else ''}z.{digits}f"
-    return f"{estimate.mean:{form}} {bracketed(estimate.low, estimate.high, digits=digits, sign=sign)}".strip()
+    return "" if estimate is None else stated(estimate, digits=digits, sign=sign)
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 import pandas as pd
 
 from compute.reporting.statistics import Estimate
+from compute.reporting.words import stated
 from compute.text import visible
 
 Board = Mapping[str, Mapping[str, Estimate]]
@@ -62,11 +63,7 @@ def latex(frame: pd.DataFrame, caption: str) -> str:
 
 
 def _cell(estimate: Estimate | None, digits: int) -> str:
-    if estimate is None:
-        return "--"
-    if estimate.low is None:
-        return f"{estimate.mean:z.{digits}f}"
-    return f"{estimate.mean:z.{digits}f} [{estimate.low:z.{digits}f}, {estimate.high:z.{digits}f}]"
+    return "--" if estimate is None else stated(estimate, digits=digits)
 
 
 _SPECIAL = str.maketrans(

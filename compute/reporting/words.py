@@ -31,6 +31,12 @@ def bracketed(low: float | None, high: float | None, *, digits: int = 2, sign: b
     return f"[{low:{form}}, {high:{form}}]"
 
 
+def stated(estimate: Estimate, *, digits: int, sign: bool = False) -> str:
+    """0.123 [0.100, 0.150]; the mean alone where there is no interval."""
+    mean = f"{estimate.mean:{'+' if sign else ''}z.{digits}f}"
+    return f"{mean} {bracketed(estimate.low, estimate.high, digits=digits, sign=sign)}".strip()
+
+
 def signed(estimate: Estimate, *, digits: int = 3) -> str:
     """+0.123 [+0.100, +0.150], or why there is no interval."""
     interval = bracketed(estimate.low, estimate.high, digits=digits, sign=True)

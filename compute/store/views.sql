@@ -19,10 +19,7 @@ select s.case_id, c.photo_id, s.explainer, s.n, s.pixels, s.hits, c.region_pixel
        hamming_of(s.pixels, s.hits, c.region_pixels, c.n_pixels) as hamming
 from scores s join cases c using (case_id);
 
--- Cases that every ranked method has explained, and the ranks there.
-create view complete_cases as
-select distinct case_id from case_methods where rank_jaccard is not null;
-
+-- The ranks in cases that every ranked method has explained.
 create view ranks as
 select case_id, photo_id, explainer, unnest(range(1, 21))::utinyint as n, unnest(rank_jaccard) as rank_jaccard,
        unnest(rank_hamming) as rank_hamming
@@ -41,10 +38,6 @@ select explainer, sum(rank_jaccard) / nullif(sum(ranked), 0) as mean_rank_jaccar
 from photo_sums join explainers on name = explainer
 group by explainer, position
 order by position;
-
--- One row a case and method: the best n and the mean over all n.
-create view case_scores as
-select case_id, photo_id, explainer, best_jaccard, best_n, mean_jaccard, best_hamming, mean_hamming from case_methods;
 
 -- Sums over a photo's cases at each n, for curves and for resampling photos.
 create view curves as
