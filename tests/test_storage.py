@@ -1,6 +1,5 @@
 """Stores, parts and photos behind URLs: the same as here, and whatever fails there is repeated or said."""
 
-import io
 import json
 import os
 import signal
@@ -14,13 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import bucket
-import numpy as np
 import pytest
 import streamlit as st
 import tiny
 from bucket import SECRET, Bucket, Ranges, cut, refused, web
 from conftest import Command
-from make_store import make_store
 from PIL import Image
 from test_dashboard_pages import said, visit
 from test_parts import RUN, failures
@@ -33,15 +30,12 @@ from compute.store.manifest import MANIFEST
 from compute.store.opening import Store, open_store
 from compute.store.places import remote
 from compute.store.places.bucket import BucketParts, parts_at
-from compute.store.places.packing import pack
 from compute.store.places.place import place, scrubbed
 from compute.store.schema import PUBLISHED
 from compute.sweep.run import publish
 from compute.sweep.sweep import run_sweep
-from dashboard import STORES_VARIABLE, urls
-from dashboard.data import boards
+from dashboard import STORES_VARIABLE
 from dashboard.launch import launch
-from dashboard.viewer import casefile, export
 
 SMALL: dict[str, Any] = {"explainers": ("saliency", "random")}
 
@@ -484,35 +478,6 @@ def test_what_cannot_be_browsed_is_said(s3: Bucket, site: tuple[str, type[Ranges
     assert "No store can be reached" in said(app) and words in said(app)
     with pytest.raises(InputError, match=words):
         launch(address)
-
-
-@pytest.mark.parametrize("page", urls.PAGES)
-def test_without_pictures_every_page_works_and_says_so(made: Path, page: str) -> None:
-    app = visit(made, page, pins="made-00000-r01") if page == "plate" else visit(made, page)
-    assert app.title or page == "cases"
-    assert not app.error and not app.exception
-    assert ("holds no pictures" in said(app)) == (page in ("cases", "case", "plate", "blame", "attacks"))
-    assert "cannot be read" not in said(app) and "unreadable" not in said(app)
-    if page == "case":
-        assert len(app.dataframe) == 1 and app.subheader
-    if page == "attacks":
-        assert "Still seen as" in said(app)
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store without pictures."""
-    folder = tmp_path_factory.mktemp("made")
-    whole = open_store(make_store(folder / "whole", cases=30, size=32))
-    return Path(str(pack(whole, folder / "bare", images=False).path))
-
-
-def test_arrays_of_a_case_without_pictures(made: Path) -> None:
-    board = boards.open_board("bare", made)
-    case = casefile.load(board, "made-00000-r01")
-    assert isinstance(case, casefile.CaseFile)
-    with np.load(io.BytesIO(export.case_npz(board, case))) as arrays:
-        assert set(arrays) >= {"explainers", "pixels", "hits", "jaccard"} and "region" not in arrays
 
 
 @pytest.fixture(autouse=True)
