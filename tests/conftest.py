@@ -21,6 +21,9 @@ settings.register_profile("wolfspider", deadline=None)  # timings are no propert
 settings.load_profile("wolfspider")
 
 
+pytest_plugins = ["remote_stores"]
+
+
 @pytest.fixture(autouse=True)
 def _no_colours(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
