@@ -14,8 +14,9 @@ sweep: .venv/installed
 dashboard: .venv/installed
 	$(BIN)/wolfspider dashboard data
 
+# A process a core; in each of them one thread, since several of several threads hinder each other.
 test: .venv/tests
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 # With every direct dependency at the lowest version that pyproject.toml allows; uv takes torch's CUDA build, of 3 GB.
 test-lowest: .venv/installed

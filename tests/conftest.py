@@ -68,8 +68,8 @@ def in_folder(tmp_path: Path) -> Iterator[Path]:
 def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
     """Runs the command in this process, with the tiny classifier: (status, standard output, standard error)."""
     monkeypatch.setattr(classifiers, "load", lambda *_, **__: tiny.classifier())
-    monkeypatch.setattr(cli.out, "width", 200)
-    monkeypatch.setattr(cli.err, "width", 200)
+    monkeypatch.setattr(cli.out, "width", 300)
+    monkeypatch.setattr(cli.err, "width", 300)
 
     def run(*words: object) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["wolfspider", *map(str, words)])

@@ -97,7 +97,7 @@ def _pivots(rest: Reals, cases: Reals, seed: int) -> Reals:
     squares = weights @ rest**2 - 2 * shift * (weights @ (rest * cases)) + shift**2 * (weights @ cases**2)
     variances = (photos - 1) / (photos - 2) * squares.clip(0) / drawn**2
     variances = (variances + _FLOOR / photos * variance) / (1 + _FLOOR / photos)
-    with np.errstate(invalid="ignore"):  # 0 / 0 where all photos agree
+    with np.errstate(invalid="ignore", divide="ignore"):  # by 0 where all photos agree
         found: Reals = np.quantile(shift / np.sqrt(variances), [0.025, 0.975], axis=0)
     return found
 
