@@ -1,25 +1,33 @@
-"""How fast the dashboard is: `python tests/bench_dashboard.py [STORE ...]`; without, made stores of 600 and 60,000.
+"""How fast the dashboard is: `python tests/bench_dashboard.py [STORE ...]`.
 
-Script time is that of a whole rerun under Streamlit's own test runner, its overhead included.
+Without stores, two are made: 600 cases x 40 methods, and 60,000 x 4. Script time is that of a whole rerun under
+Streamlit's own test runner, its overhead included; first pages are timed in headless Chromium, each by a new server.
 """
 
 import argparse
 import os
+import resource
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from urllib.parse import quote
 
-from make_store import make_store
+from make_store import SKILL, make_store
+from playwright.sync_api import Browser, sync_playwright
+from served import CHROMIUM, FLAGS, served
 from streamlit.testing.v1 import AppTest
 
 import dashboard
+from compute.scoring.presentations import everything
 from dashboard import STORES_VARIABLE, urls
 from dashboard.data import boards
+from dashboard.data.questions import questions
 
 APP = Path(dashboard.__file__).with_name("app.py")
 RERUNS = 9
+FILTERS = ("min_share=0.05", "explainer=lime&low=0.2&at=5", "min_conf=0.95&max_linf=60", "order=small")
 
 
 def timed(action: Callable[[], object]) -> float:
@@ -37,13 +45,21 @@ def page(name: str) -> tuple[float, list[float]]:
     return first, [timed(app.run) for _ in range(RERUNS)]
 
 
-def other_cases(ids: list[str]) -> Iterator[float]:
-    """Milliseconds of opening one case after another in one session."""
+def visits(path: str, queries: Iterable[str]) -> Iterator[float]:
+    """Milliseconds of one query of a page after another, in one session."""
     app = AppTest.from_file(str(APP), default_timeout=300)
-    app.switch_page("views/case.py")
-    for case_id in ids:
-        app.query_params["case"] = case_id
+    app.switch_page(f"views/{path}.py")
+    app.run()
+    for query in queries:
+        app.query_params.clear()
+        for name, value in (pair.split("=") for pair in query.split("&")):
+            app.query_params[name] = value
         yield timed(app.run)
+
+
+def line(name: str, times: Sequence[float], first: str = "") -> None:
+    """Print the median and the worst of some times."""
+    print(f"{name:<12}{first:>14}{statistics.median(times):>14,.0f}{max(times):>14,.0f}")
 
 
 def report(store: Path) -> None:
@@ -56,10 +72,42 @@ def report(store: Path) -> None:
     print(f"{'page':<12}{'first visit':>14}{'warm, median':>14}{'warm, worst':>14}   ms")
     for name in urls.PAGES:
         first, warm = page(name)
-        print(f"{name:<12}{first:>14,.0f}{statistics.median(warm):>14,.0f}{max(warm):>14,.0f}")
+        line(name, warm, f"{first:,.0f}")
     ids = board.query("select case_id from cases order by hash(case_id) limit 12")["case_id"].tolist()
-    times = list(other_cases(ids))[1:]
-    print(f"{'next case':<12}{'':>14}{statistics.median(times):>14,.0f}{max(times):>14,.0f}")
+    line("next case", list(visits("case", [f"case={case_id}" for case_id in ids]))[1:])
+    line("question", list(visits("cases", [f"question={name}" for name in questions(board.explainers)])))
+    line("filter", list(visits("cases", FILTERS)))
+
+
+def arrival(browser: Browser, address: str, store: str) -> float:
+    """Milliseconds until the first page of a store is whole."""
+    tab = browser.new_page()
+    start = time.perf_counter()
+    tab.goto(f"{address}/?store={quote(store)}")
+    tab.locator(".js-plotly-plot").first.wait_for(timeout=120_000)
+    tab.locator("[data-testid=stStatusWidget]").wait_for(state="detached", timeout=120_000)
+    return (time.perf_counter() - start) * 1000
+
+
+def arrivals(stores: Sequence[Path]) -> None:
+    """Print the times of first pages, and the memory of a server that has shown them all."""
+    print()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        for store in stores:
+            with served(store) as address:
+                print(
+                    f"{store.name}: first page {arrival(browser, address, store.name):,.0f} ms after the server answers"
+                )
+        with tempfile.TemporaryDirectory() as folder:
+            for store in stores:
+                (Path(folder) / store.name).symlink_to(store.resolve())
+            with served(Path(folder)) as address:
+                for store in stores:
+                    arrival(browser, address, store.name)
+        # Only servers have been waited for yet, not the browser.
+        print(f"server: at most {resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024:,.0f} MB, with all open")
+        browser.close()
 
 
 if __name__ == "__main__":
@@ -68,7 +116,11 @@ if __name__ == "__main__":
     stores = parser.parse_args().stores
     with tempfile.TemporaryDirectory() as folder:
         if not stores:
-            sizes = ((600, 224), (60_000, 64))
-            stores = [make_store(Path(folder) / f"made-{n}", cases=n, size=size) for n, size in sizes]
+            forty = ("lime", "random", *[name for name in everything() if name not in ("lime", "random")][:38])
+            stores = [
+                make_store(Path(folder) / "600x40", cases=600, explainers=forty),
+                make_store(Path(folder) / "60000x4", cases=60_000, explainers=tuple(SKILL)),
+            ]
+        arrivals(stores)
         for path in stores:
             report(path)

@@ -139,7 +139,6 @@ def _checked(model: type[_Model], found: Any, path: Place) -> dict[str, Any]:
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         where = ".".join(map(str, first["loc"]))
-        raise InputError(
-            f"{path}: lacks or garbles '{where}' ({first['msg'].removeprefix('Value error, ')})"
-        ) from error
+        said = first["msg"].removeprefix("Value error, ")
+        raise InputError(f"{path}: " + (f"lacks or garbles '{where}' ({said})" if where else said)) from error
     return dict(found)

@@ -132,7 +132,7 @@ def specificity(board: Board) -> go.Figure:
         )  # fmt: skip
     figure.add_annotation(
         x=1, y=1, xref="paper", yref="paper", xanchor="right", yanchor="top", showarrow=False, xshift=-6, yshift=-6,
-        text="<b>about this prediction, and enough to undo it ↗</b>", font={"color": ACCENT, "size": 13},
+        text="<b>about this prediction, and enough to undo it ↗</b>", font={"size": 13},
     )  # fmt: skip
     figure.update_xaxes(
         title="Specificity: mean Jaccard index above that for the photo's own class", range=[left, right]

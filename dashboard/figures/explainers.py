@@ -44,7 +44,7 @@ def distributions(board: Board, measure: str, n: str, explainers: tuple[str, ...
             "cases: %{y:,}<br>click to see them<extra></extra>",
         )  # fmt: skip
         figure.add_annotation(
-            text=f"<b>{label(name)}</b>", font={"color": colour[name]}, showarrow=False,
+            text=f"<b>{label(name)}</b>", showarrow=False,
             xref=f"x{place if place > 1 else ''} domain", yref=f"y{place if place > 1 else ''} domain",
             x=0.995, y=0.96, xanchor="right", yanchor="top",
         )  # fmt: skip
@@ -65,25 +65,23 @@ def win_matrix(board: Board, measure: str, n: str, explainers: tuple[str, ...]) 
     figure = go.Figure(
         go.Heatmap(
             z=share.to_numpy(float) * 100, x=places, y=places, zmin=0, zmax=100,
-            xgap=3, ygap=3, hoverinfo="skip", colorscale=[[0, fade(ACCENT, 0.05)], [1, ACCENT]], showscale=False,
+            xgap=3, ygap=3, hoverinfo="skip", showscale=False,
+            colorscale=[[0, fade(ACCENT, 0.05)], [1, fade(ACCENT, 0.7)]],  # on which any theme's text can be read
         )
     )  # fmt: skip
-    for dark, ink in ((False, None), (True, "#FFFFFF")):
-        cells = records(
-            found[(found["wins"] / found["cases"] > 0.6) == dark], "winner", "loser", "wins", "ties", "cases"
-        )
-        figure.add_scatter(
-            x=[explainers.index(loser) for _, loser, *_ in cells],
-            y=[explainers.index(winner) for winner, *_ in cells],
-            mode="markers+text", marker={"size": 48, "symbol": "square", "color": "rgba(0,0,0,0)"}, showlegend=False,
-            text=[f"{wins / cases:.0%}" for _, _, wins, _, cases in cells],
-            textfont={"size": 11 if many else 15, "color": ink},
-            customdata=[(target(Selection(winner, measure, n, winner=winner, loser=loser)), wins, ties, cases,
-                         f"{label(winner)} above {label(loser)}")
-                        for winner, loser, wins, ties, cases in cells],
-            hovertemplate="<b>%{customdata[4]}</b><br>cases: %{customdata[1]:,} of %{customdata[3]:,}"
-            ", ties: %{customdata[2]:,}<br>click to see them<extra></extra>",
-        )  # fmt: skip
+    cells = records(found, "winner", "loser", "wins", "ties", "cases")
+    figure.add_scatter(
+        x=[explainers.index(loser) for _, loser, *_ in cells],
+        y=[explainers.index(winner) for winner, *_ in cells],
+        mode="markers+text", marker={"size": 48, "symbol": "square", "color": "rgba(0,0,0,0)"}, showlegend=False,
+        text=[f"{wins / cases:.0%}" for _, _, wins, _, cases in cells],
+        textfont={"size": 11 if many else 15},
+        customdata=[(target(Selection(winner, measure, n, winner=winner, loser=loser)), wins, ties, cases,
+                     f"{label(winner)} above {label(loser)}")
+                    for winner, loser, wins, ties, cases in cells],
+        hovertemplate="<b>%{customdata[4]}</b><br>cases: %{customdata[1]:,} of %{customdata[3]:,}"
+        ", ties: %{customdata[2]:,}<br>click to see them<extra></extra>",
+    )  # fmt: skip
     figure.update_xaxes(
         showgrid=False,
         zeroline=False,

@@ -10,7 +10,8 @@ from dashboard.theme import ACCENT
 
 
 def stages(seconds: Mapping[str, float]) -> go.Figure:
-    """Seconds by stage of a sweep, of all workers together."""
+    """Seconds by stage of a sweep, of all workers together; the longest first."""
+    seconds = dict(sorted(seconds.items(), key=lambda stage: -stage[1]))
     figure = go.Figure(
         go.Bar(
             x=list(seconds.values()), y=list(range(len(seconds))), orientation="h",
