@@ -17,8 +17,7 @@ STYLE = """<style>
 [data-testid="stMetric"] {padding: .2rem 0}
 .js-plotly-plot text[style*="fill: rgb(128, 132, 149)"] {fill: currentColor !important}
 .js-plotly-plot .barlayer .errorbar path {stroke: currentColor !important}
-</style>"""
-"""Streamlit's grey on figures has a contrast of 3.8 to 1 to white, Plotly's whiskers one of 1.9 to the dark theme."""
+</style>"""  # Streamlit's grey on figures has a contrast of 3.8 to 1 to white, Plotly's whiskers 1.9 to the dark theme
 PICTURED = ("cases", "case", "plate", "blame", "attacks")  # pages of pictures, or of what follows from them
 STORE_HELP = "One run of one configuration. Overview and Explainers can set two side by side."
 

@@ -45,6 +45,7 @@ _NAMES = {
 }
 SYMBOLS = {"": "circle", "smooth": "square", "superpixels": "diamond", "superpixels-sum": "triangle-up"}
 """Markers of Plotly by presentation: an explainer's methods share its colour."""
+DASHES = ("solid", "dash", "dot", "dashdot")
 _PRESENTED = {"smooth": "smoothed", "superpixels": "by superpixels", "superpixels-sum": "summed by superpixels"}
 ACCENT = "#6A5ACD"
 """The one accent colour, that of the buttons and links (.streamlit/config.toml)."""
@@ -151,6 +152,13 @@ def colours(explainers: Sequence[str]) -> dict[str, str]:
         used = list(found.values())
         found[name] = min(ring, key=used.count)
     return {name: found[explainer_of(name)] for name in explainers}
+
+
+def dashes(explainers: Sequence[str]) -> dict[str, str]:
+    """A dash of Plotly for each method, so that lines of one colour can be told apart."""
+    colour = colours(explainers)
+    before = {name: [colour[other] for other in explainers[:place]] for place, name in enumerate(explainers)}
+    return {name: DASHES[before[name].count(colour[name]) % len(DASHES)] for name in explainers}
 
 
 def fade(colour: str, alpha: float) -> str:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Page
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = [
@@ -45,3 +46,9 @@ def ready(address: str) -> str:
         except OSError:
             time.sleep(0.1)
     raise TimeoutError(f"{address} did not answer")
+
+
+def settled(page: Page) -> None:
+    """Wait until the page is what its last action made it."""
+    page.wait_for_timeout(300)  # for a run of the script to begin
+    page.locator("[data-test-script-state=notRunning]").wait_for()

@@ -112,3 +112,10 @@ def test_colours_are_an_explainer_s_own() -> None:
     assert found["lime"] != found["guided_backprop"] == found["guided_backprop@smooth"]
     few = theme.colours(NINE)
     assert len(set(few.values())) == len({theme.explainer_of(name) for name in NINE})
+
+
+def test_no_two_methods_have_the_same_line() -> None:
+    found, dash = theme.colours(ALL), theme.dashes(ALL)
+    lines = [(found[name], dash[name], theme.SYMBOLS[theme.presentation_of(name)]) for name in ALL]
+    assert len(set(lines)) == len(ALL) > 40
+    assert dash["lime"] == "solid"

@@ -14,7 +14,7 @@ import pytest
 from make_store import make_store, rewrite
 from PIL import Image
 from playwright.sync_api import BrowserContext, Page, expect
-from served import needs_chromium, served
+from served import needs_chromium, served, settled
 
 from dashboard.data import boards, matching
 from dashboard.data.selection import Selection
@@ -68,6 +68,7 @@ def test_the_whole_way(address: str, board: boards.Board, page: Page, context: B
     selection = Selection("lime", question="disagreement")
     ids = matching.everything(board.query, selection)["case_id"].tolist()
     expect(page.get_by_text(f"{len(ids)} cases", exact=True)).to_be_visible()
+    settled(page)
     first = board.query("select photo_name, region_rank from cases where case_id = ?", [ids[0]]).iloc[0]
     page.get_by_role("link", name=f"{first['photo_name']}, region {first['region_rank']}").last.click()
     viewer = opened(page, ids[0])

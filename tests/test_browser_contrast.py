@@ -6,7 +6,7 @@ from typing import Literal
 import pytest
 from make_store import make_store
 from playwright.sync_api import BrowserContext
-from served import needs_chromium, served
+from served import needs_chromium, served, settled
 
 pytestmark = [pytest.mark.browser, needs_chromium]
 
@@ -45,7 +45,7 @@ def test_figures_can_be_read(address: str, context: BrowserContext, path: str, t
     page.emulate_media(color_scheme=theme)
     page.goto(f"{address}/{path}")
     page.locator(".js-plotly-plot text").first.wait_for()
-    page.locator("[data-test-script-state=notRunning]").wait_for()
+    settled(page)
     texts, whiskers = page.evaluate(WORST)
     page.close()
     assert texts >= 4.5

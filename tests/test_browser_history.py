@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from make_store import make_store
 from playwright.sync_api import BrowserContext, Page, expect
-from served import needs_chromium, served
+from served import needs_chromium, served, settled
 
 from dashboard.data import boards, matching
 from dashboard.data.selection import Selection
@@ -33,11 +33,6 @@ def entries(page: Page) -> int:
 
 def scrolled(page: Page) -> int:
     return int(page.evaluate("document.querySelector('[data-testid=stMain]').scrollTop"))
-
-
-def settled(page: Page) -> None:
-    page.wait_for_timeout(300)  # for a run of the script to begin
-    page.locator("[data-test-script-state=notRunning]").wait_for()
 
 
 def drawn(page: Page, n: int) -> None:

@@ -12,7 +12,7 @@ from dashboard.data.selection import Selection
 from dashboard.figures.clicks import target
 from dashboard.figures.overview import SIZE_TITLE, finish, label, line_up, records
 from dashboard.text import plotly
-from dashboard.theme import ACCENT, MEASURES, colours, fade
+from dashboard.theme import ACCENT, MEASURES, SYMBOLS, colours, dashes, fade, presentation_of
 
 BAND_COLUMNS = {
     "region_share": ("Attacked region,<br>% of the image", 100, ("min_share", "max_share")),
@@ -134,7 +134,7 @@ def rank_shares(board: Board, measure: str, names: tuple[str, ...]) -> go.Figure
 def band_curves(board: Board, measure: str, n: str, explainers: tuple[str, ...]) -> go.Figure:
     """Mean score against properties of the case, a panel each, with intervals; a point leads to its cases."""
     figure = make_subplots(cols=len(BAND_COLUMNS), shared_yaxes=True, horizontal_spacing=0.03)
-    colour = colours(board.explainers)
+    colour, dash = colours(board.explainers), dashes(board.explainers)
     for place, (column, (title, factor, ends)) in enumerate(BAND_COLUMNS.items(), start=1):
         bands = queries.bands(board, measure, n, column)
         for name in explainers:
@@ -147,7 +147,8 @@ def band_curves(board: Board, measure: str, n: str, explainers: tuple[str, ...])
             ]  # fmt: skip
             figure.add_scatter(
                 x=rows["middle"] * factor, y=rows["mean"], mode="lines+markers", name=label(name),
-                legendgroup=name, showlegend=place == 1, line={"color": colour[name], "width": 2}, marker={"size": 8},
+                legendgroup=name, showlegend=place == 1, marker={"size": 8, "symbol": SYMBOLS[presentation_of(name)]},
+                line={"color": colour[name], "width": 2, "dash": dash[name]},
                 error_y={"array": rows["mean_high"] - rows["mean"], "arrayminus": rows["mean"] - rows["mean_low"],
                          "thickness": 1.2, "width": 3},
                 customdata=marks, row=1, col=place,
@@ -175,7 +176,7 @@ def group_dots(board: Board, column: str, first: str, measure: str, n: str, expl
         rows = found[found["explainer"] == name]
         figure.add_scatter(
             x=rows["mean"], y=rows["place"], mode="markers", name=label(name),
-            marker={"color": colour[name], "size": 10},
+            marker={"color": colour[name], "size": 10, "symbol": SYMBOLS[presentation_of(name)]},
             customdata=[(target(Selection(name, measure, n, **{column: key})), cases, title)
                         for key, cases, title in records(rows, "key", "cases", "name")],
             hovertemplate=f"<b>%{{customdata[2]}}</b><br>{label(name)}: %{{x:.3f}}<br>"

@@ -15,7 +15,7 @@ from dashboard.data.boards import Board
 from dashboard.data.selection import Selection
 from dashboard.figures.clicks import target
 from dashboard.text import plotly
-from dashboard.theme import MEASURES, NEUTRAL, colours, distinct, explainer_name, fade
+from dashboard.theme import MEASURES, NEUTRAL, SYMBOLS, colours, dashes, distinct, explainer_name, fade, presentation_of
 
 LEGEND = {"orientation": "h", "yanchor": "bottom", "y": 1.06, "xanchor": "left", "x": 0, "title": None}
 SIZE_TITLE = "Explanation size n"
@@ -53,13 +53,13 @@ def likeness_curves(board: Board, by_share: bool, names: tuple[str, ...]) -> go.
     Sizes are n, or shares of the image's pixels.
     """
     figure = make_subplots(cols=2, horizontal_spacing=0.09)
-    colour = colours(board.explainers)
+    colour, dash = colours(board.explainers), dashes(board.explainers)
     for place, measure in enumerate(MEASURES, start=1):
         curves = queries.curves(board, measure)
         for name in names:
             rows = curves[curves["explainer"] == name]
             x = rows["share"] * 100 if by_share else rows["n"]
-            for trace in _curve(rows, x, name, colour[name], measure, legend=place == 1):
+            for trace in _curve(rows, x, name, colour[name], dash[name], measure, legend=place == 1):
                 figure.add_trace(trace, row=1, col=place)
         figure.update_yaxes(title=f"Mean {MEASURES[measure].name} (0-1)", row=1, col=place)
     figure.update_xaxes(title=SHARE_TITLE if by_share else SIZE_TITLE, rangemode="tozero")
@@ -68,7 +68,7 @@ def likeness_curves(board: Board, by_share: bool, names: tuple[str, ...]) -> go.
 
 
 def _curve(
-    rows: pd.DataFrame, x: pd.Series, name: str, colour: str, measure: str, *, legend: bool
+    rows: pd.DataFrame, x: pd.Series, name: str, colour: str, dash: str, measure: str, *, legend: bool
 ) -> tuple[go.Scatter, go.Scatter]:
     band = go.Scatter(
         x=[*x, *x[::-1]], y=[*rows["high"], *rows["low"][::-1]], fill="toself", fillcolor=fade(colour, 0.16),
@@ -76,7 +76,8 @@ def _curve(
     )  # fmt: skip
     line = go.Scatter(
         x=x, y=rows["mean"], mode="lines+markers", name=label(name), legendgroup=name, showlegend=legend,
-        line={"color": colour, "width": 2.5}, marker={"size": 6},
+        line={"color": colour, "width": 2.5, "dash": dash},
+        marker={"size": 6, "symbol": SYMBOLS[presentation_of(name)]},
         customdata=[(target(Selection(name, measure, str(n))), n, s, bracketed(low, high, digits=3), cases)
                     for n, s, low, high, cases in records(rows, "n", "share", "low", "high", "cases")],
         hovertemplate=f"<b>{label(name)}</b>, n = %{{customdata[1]}}<br>"

@@ -27,6 +27,7 @@ _INK, _GRID = "#1D1D26", "#DEDEE6"
 _PIXELS_AN_INCH = 150
 """Of a figure's height on the page."""
 _MARKERS = {"circle": "o", "square": "s", "diamond": "D", "triangle-up": "^", "diamond-open": "D"}
+_DASHED = {"solid": "-", "dash": "--", "dot": ":", "dashdot": "-."}
 _AWAY = {"left": -1, "right": 1, "top": 1, "bottom": -1, "middle": 0, "center": 0}
 _FACING = {"left": "right", "right": "left", "top": "bottom", "bottom": "top", "middle": "center", "center": "center"}
 """Of a text beside a mark, by where it stands: the way it is moved, and the edge that faces the mark."""
@@ -127,8 +128,9 @@ def _scatter(panel: Axes, trace: go.Scatter) -> None:
         shade = _colour(trace.error_x.color or trace.error_y.color or colour)
         panel.errorbar(x, y, xerr=ends[0] or None, yerr=ends[1] or None, fmt="none", ecolor=shade, elinewidth=0.8)
     if "lines" in mode:
-        marker = "o" if "markers" in mode else None
-        panel.plot(x, y, color=_colour(trace.line.color), marker=marker, markersize=2.2, label=label)
+        marker = _MARKERS.get(str(trace.marker.symbol or "circle"), "o") if "markers" in mode else None
+        dashed = _DASHED[trace.line.dash or "solid"]
+        panel.plot(x, y, dashed, color=_colour(trace.line.color), marker=marker, markersize=2.2, label=label)
     elif "markers" in mode:
         size = [(s * 0.45) ** 2 for s in _each(trace.marker.size or 6, len(x))]
         symbol = str(trace.marker.symbol or "circle")
