@@ -176,7 +176,7 @@ def test_charts_stay_where_they_are(address: str, page: Page) -> None:
 def test_a_phone_shows_pairs_side_by_side_and_scrolls_by_swipes(address: str, page: Page) -> None:
     page.set_viewport_size({"width": 390, "height": 800})
     page.goto(f"{address}/cases?question=disagreement")
-    card = page.locator(".st-key-card_1")
+    card = page.locator(".st-key-card_pair_1")
     card.locator("img").nth(1).wait_for()
     tops = {image.bounding_box()["y"] for image in card.locator("img").all()}  # type: ignore[index]
     assert len(tops) == 1

@@ -19,8 +19,8 @@ OUTCOMES = {
 }
 SPREADS = {
     "iterations": "Steps of the attack",
-    "linf": "Largest change of a channel, 1/255",
-    "l2": "Euclidean norm of the change (channels 0-1)",
+    "linf": "Largest change<br>of a channel, 1/255",
+    "l2": "Euclidean norm<br>of the change",
 }
 
 

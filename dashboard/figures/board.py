@@ -116,7 +116,7 @@ def specificity(board: Board) -> go.Figure:
         figure.add_trace(
             go.Scatter(
                 x=[x], y=[y], mode="markers+text" if name in named else "markers",
-                text=[label(name)], textposition=named.get(name), textfont={"size": 12},
+                text=[label(name)], textposition=named.get(name), textfont={"size": 12}, cliponaxis=False,
                 marker={"size": 8 + 60 * jaccard, "color": fade(colour[name], 0.8),
                         "symbol": SYMBOLS[presentation_of(name)], "line": {"width": 1, "color": colour[name]}},
                 customdata=[[target(Selection(name)), jaccard]],

@@ -17,6 +17,8 @@ from dashboard.theme import NEUTRAL, colours, fade
 
 DOTS = 20_000
 """Cases drawn at most, chosen evenly over the selection's order; bands and outlines are of all."""
+LOOKS = {400: (0.9, 8), 2000: (0.55, 7), DOTS: (0.25, 4)}
+"""Opacity and size of dots, up to so many."""
 
 
 def scatter(board: Board, selection: Selection, trait: str) -> go.Figure:
@@ -26,10 +28,11 @@ def scatter(board: Board, selection: Selection, trait: str) -> go.Figure:
     found = found[found[trait] > 0] if logarithmic else found
     colour = colours(board.explainers)[selection.explainer]
     shown = found.iloc[:: max(1, -(-len(found) // DOTS))]
+    opacity, size = next(look for most, look in LOOKS.items() if len(shown) <= most)
     figure = go.Figure(
         go.Scattergl(
             x=shown[trait].tolist(), y=shown["score"].tolist(), mode="markers", name="A case",
-            marker={"color": fade(colour, 0.55 if len(shown) < 2000 else 0.25), "size": 7 if len(shown) < 2000 else 4},
+            marker={"color": fade(colour, opacity), "size": size},
             customdata=records(shown, "case_id"),
             hovertemplate="%{x:.3g}, score %{y:.3f}<br>click to open it<extra></extra>",
         )
