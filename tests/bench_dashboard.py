@@ -6,7 +6,6 @@ Streamlit's own test runner, its overhead included; first pages are timed in hea
 
 import argparse
 import os
-import resource
 import statistics
 import tempfile
 import time
@@ -16,7 +15,7 @@ from urllib.parse import quote
 
 from make_store import SKILL, make_store
 from playwright.sync_api import Browser, sync_playwright
-from served import CHROMIUM, FLAGS, served
+from served import CHROMIUM, FLAGS, server
 from streamlit.testing.v1 import AppTest
 
 import dashboard
@@ -95,18 +94,18 @@ def arrivals(stores: Sequence[Path]) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         for store in stores:
-            with served(store) as address:
+            with server(store) as (address, _):
                 print(
                     f"{store.name}: first page {arrival(browser, address, store.name):,.0f} ms after the server answers"
                 )
         with tempfile.TemporaryDirectory() as folder:
             for store in stores:
                 (Path(folder) / store.name).symlink_to(store.resolve())
-            with served(Path(folder)) as address:
+            with server(Path(folder)) as (address, process):
                 for store in stores:
                     arrival(browser, address, store.name)
-        # Only servers have been waited for yet, not the browser.
-        print(f"server: at most {resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024:,.0f} MB, with all open")
+                memory = Path(f"/proc/{process}/status").read_text().split("VmHWM:")[1].split()[0]
+        print(f"server: at most {int(memory) / 1024:,.0f} MB, with all open")
         browser.close()
 
 

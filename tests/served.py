@@ -24,6 +24,13 @@ needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the
 @contextmanager
 def served(stores: Path) -> Iterator[str]:
     """The address of a dashboard over the stores, stopped at the end."""
+    with server(stores) as (address, _):
+        yield address
+
+
+@contextmanager
+def server(stores: Path) -> Iterator[tuple[str, int]]:
+    """The address and the process of a dashboard over the stores."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -32,7 +39,7 @@ def served(stores: Path) -> Iterator[str]:
     )
     with subprocess.Popen([sys.executable, "-c", command], stdout=subprocess.DEVNULL) as process:
         try:
-            yield ready(f"http://127.0.0.1:{port}")
+            yield ready(f"http://127.0.0.1:{port}"), process.pid
         finally:
             process.terminate()
 

@@ -69,6 +69,74 @@ def _card(
     name, key = f"{row['photo_name']}, region {row['region_rank']}", row["position"]
     kind = "card_pair" if len(thumbs) > 1 else "card"
     with st.container(border=True, width=CARD * len(thumbs), gap="xsmall", key=f"{kind}_{key}"):
+        for column, (picture, _) in zip(st.columns(len(thumbs), gap="xsmall"), thumbs, strict=True):
+            if picture is not None:
+                column.image(picture, width="stretch", alt=visible(name))
+            elif board.pictured:
+                column.caption("Picture unreadable: Run checks the files")
+        st.button(
+            "",
+            icon=":material/keep_off:" if pinned else ":material/keep:",
+            key=f"pin_{key}",
+            type="primary" if pinned else "secondary",
+            help="Unpin" if pinned else f"Pin to the failure plate (at most {pins.MOST})",
+            on_click=partial(pins.toggle, board.name, row["case_id"]),
+        )
+        st.page_link(
+            "views/case.py",
+            label=markdown(name),
+            query_params=urls.with_store(case=row["case_id"], **selection.to_params()),
+        )
+        st.caption(
+            f"{_scored(selection, row, thumbs[0][1])}  \n"
+            f"region {100 * row['region_share']:.1f} % · {markdown(row['clean_class'])}"
+        )
+
+
+def _scored(selection: Selection, row: dict[str, Any], n: int) -> str:
+    if selection.by_gap and not pd.isna(row["gap"]):
+        best, worst = (markdown(theme.explainer_name(row[f"{end}_method"])) for end in ("best", "worst"))
+        return f"{best} **{row['top']:.2f}**, {worst} **{row['bottom']:.2f}**: gap **{row['gap']:.2f}**"
+    if pd.isna(row["score"]):
+        return "not explained"
+    at = "on average" if selection.n == "mean" else f"at n = {n}"
+    less = f" above {markdown(theme.explainer_name(selection.minus))}" if selection.minus else ""
+    return f"{theme.MEASURES[selection.measure].short} **{row['score']:.2f}**{less} {at}"
+
+
+@remembered
+def pictures(board: Board, selection: Selection, shown: pd.DataFrame, method: str) -> list[tuple[bytes | None, int]]:
+    """Thumbnails with their n, one a row, of the explanation by the method that the column `method` names."""
+    names = shown[method].fillna("").tolist()
+    sizes = matching.sizes(board.query, selection, shown["case_id"].tolist(), names)
+    stored = board.images(*shown["case_id"], *shown["photo_id"].unique())
+    columns = (shown[name].tolist() for name in ("case_id", "photo_id", "segment", "score"))
+    return [
+        (
+            thumbnail(
+                stored.get((photo_id, "photo")),
+                stored.get((photo_id, "segments")),
+                stored.get((case_id, f"entry:{name}"), b"" if name and not pd.isna(score) else None),
+                size=board.size,
+                segment=segment,
+                n=n,
+            ),
+            n,
+        )
+        for name, n, case_id, photo_id, segment, score in zip(names, sizes, *columns, strict=True)
+    ]
+
+
+def _paging(where: str, number: int, pages: int) -> None:
+    if pages == 1:
+        return
+    page, jump = f"page_{where}", f"jump_{where}"
+    st.session_state[page] = st.session_state[jump] = number
+
+    def turn(key: str) -> None:
+        st.query_params["page"] = str(st.session_state[key])
+
+    with st.container(horizontal=True, vertical_alignment="center", key=f"paging_{where}"):
         st.pagination(pages, key=page, on_change=turn, args=(page,))
         st.number_input(
             f"Page, of {pages:,}", 1, pages, key=jump, on_change=turn, args=(jump,), width=130,
