@@ -104,8 +104,10 @@ def arrivals(stores: Sequence[Path]) -> None:
             with server(Path(folder)) as (address, process):
                 for store in stores:
                     arrival(browser, address, store.name)
-                memory = Path(f"/proc/{process}/status").read_text().split("VmHWM:")[1].split()[0]
-        print(f"server: at most {int(memory) / 1024:,.0f} MB, with all open")
+                child = Path(f"/proc/{process}/task/{process}/children").read_text().split()[0]
+                status = Path(f"/proc/{child}/status").read_text()
+        now, most = (int(status.split(field)[1].split()[0]) / 1024 for field in ("VmRSS:", "VmHWM:"))
+        print(f"server: {now:,.0f} MB with all open, {most:,.0f} MB at most")
         browser.close()
 
 

@@ -340,7 +340,7 @@ RUN: dict[str, tuple[Edit, str]] = {
     "a pipe": (replaced("run.json", os.mkfifo), "not a regular file"),
     "a link": (lambda root: outside(root, "run.json"), "may lead outside"),
     "deep": (text("[" * 100_000, "run.json"), "not readable JSON"),
-    "a list": (text("[]", "run.json"), "lacks or garbles"),
+    "a list": (text("[]", "run.json"), "is no JSON object"),
     "empty": (text("{}", "run.json"), "lacks or garbles 'config'"),
 }
 

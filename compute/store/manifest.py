@@ -140,5 +140,6 @@ def _checked(model: type[_Model], found: Any, path: Place) -> dict[str, Any]:
         first = error.errors(include_input=False, include_url=False)[0]
         where = ".".join(map(str, first["loc"]))
         said = first["msg"].removeprefix("Value error, ")
-        raise InputError(f"{path}: " + (f"lacks or garbles '{where}' ({said})" if where else said)) from error
+        whole = said if first["type"] == "value_error" else "is no JSON object"
+        raise InputError(f"{path}: " + (f"lacks or garbles '{where}' ({said})" if where else whole)) from error
     return dict(found)

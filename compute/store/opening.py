@@ -65,7 +65,7 @@ class Store:
     @property
     def large(self) -> bool:
         """Whether more than its images was left to be read later, unverified."""
-        return not set(BY_CASE) <= set(self.tables)
+        return _large(self.manifest)
 
     def connect(self) -> duckdb.DuckDBPyConnection:
         """A new in-memory DuckDB with the tables and views, which can read and write no file.
@@ -97,7 +97,11 @@ class Store:
         return [t for t in PUBLISHED if not self._is_whole(t)] or self._not_following()
 
     def _not_following(self) -> list[str]:
-        return wrongly_derived(self.tables, self.manifest["explainers"]) if not self.large else []
+        if self.large:
+            return []
+        entries = self.manifest["tables"]
+        tables = {t: read_table(self.path, t, entries[t]) for t in PUBLISHED if t != "images"}
+        return wrongly_derived(tables, self.manifest["explainers"])
 
     def _is_whole(self, table: str) -> bool:
         files = self.manifest["tables"][table]["files"]
@@ -112,15 +116,24 @@ def connected(
 ) -> duckdb.DuckDBPyConnection:
     """A new in-memory DuckDB with tables and views, where explainers are (name, whether it is a baseline)."""
     connection = duckdb.connect(":memory:", config=_CONNECTION)
+    connection.execute("attach ':memory:' as packed (compress)")
     for name, table in tables.items():
         found = connection.from_arrow(table)
-        found.create(name) if isinstance(table, pa.Table) else found.create_view(name)
+        if isinstance(table, pa.Table):
+            found.create(f"packed.main.{name}")
+            connection.execute(f"checkpoint packed; create view {name} as from packed.main.{name}")
+        else:
+            found.create_view(name)
     connection.execute("create table explainers (name varchar, position integer, baseline boolean)")
     rows = [[name, i, baseline] for i, (name, baseline) in enumerate(explainers)]
     connection.executemany("insert into explainers values (?, ?, ?)", rows)
     for file in ("measures.sql", "views.sql"):
         connection.execute(resources.files("compute.store").joinpath(file).read_text())
     return connection
+
+
+def _large(manifest: Mapping[str, Any]) -> bool:
+    return bool(manifest["tables"]["explanations"]["rows"] > LARGE)
 
 
 def open_store(path: str | Place) -> Store:
@@ -141,7 +154,7 @@ def open_store(path: str | Place) -> Store:
     explainers = [explainer["name"] for explainer in manifest["explainers"]]
     for table, fault in wrong_rows({t: manifest["tables"][t]["rows"] for t in PUBLISHED}, len(explainers)):
         raise InputError(f"{root / table}.parquet: {fault}; the tables do not fit")
-    large = manifest["tables"]["explanations"]["rows"] > LARGE
+    large = _large(manifest)
     later = ("images", *BY_CASE) if large else ("images",)
     tables = {t: read_table(root, t, manifest["tables"][t]) for t in PUBLISHED if t not in later}
     for table, fault in wrong_keys(tables, explainers):

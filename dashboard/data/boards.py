@@ -3,7 +3,7 @@
 import os
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import FunctionType
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -159,6 +159,8 @@ def _open(name: str, _path: Place, stamps: tuple[Stamp, ...]) -> Board:
         raise InputError(f"{_path}: the tables cannot be read ({reason}); publish the store again") from error
     if _stamps(_path) != stamps:
         raise InputError(f"{_path}: changed while it was opened; load the page again")
+    store = replace(store, tables={})  # DuckDB has them, a third as large
+    pa.default_memory_pool().release_unused()
     return Board(name, store, base, images)
 
 
