@@ -79,7 +79,9 @@ def test_each_explainer_is_held_against_its_own_passes(monkeypatch: pytest.Monke
         classifier="tiny", regions=1, lime_samples=20, min_size=40, target="2", explainers=names, confidence=0
     )
     rows = {row["explainer"]: row for row in each.each(config)}
-    assert list(rows) == ["lime", "saliency", "attention_rollout", "texture", "all that pass"]
+    assert list(rows) == [each.PREPARED, "lime", "saliency", "attention_rollout", "texture", "all that pass"]
+    passing = [rows[name]["seconds"] for name in (each.PREPARED, "lime", "saliency")]
+    assert rows["all that pass"]["seconds"] == pytest.approx(sum(passing))
     assert (rows["lime"]["passes"], rows["lime"]["gradients"]) == (20, 0)
     assert (rows["saliency"]["passes"], rows["saliency"]["gradients"]) == (1, 1)
     assert rows["texture"]["ratio"] is None

@@ -14,13 +14,15 @@ from compute.inputs import photos
 from compute.networks import classifiers, engine
 from compute.networks.engine import Engine
 from compute.scoring.presentations import methods
-from compute.sweep.asking import Asking, Case, Question, prepared
+from compute.sweep.asking import Asking, Case, Prepare, Prepared, Question, prepared
 from compute.sweep.config import Config
 from compute.sweep.turns import Turns
 from compute.text import visible
 
 CASES = 3
 """Cases that every explainer explains."""
+PREPARED = "superpixels, once for all"
+"""The row of what several explainers want to know of an image."""
 TARGET = 1.15
 """A case explained by all of them together is to take at most so many times what its passes take at the limit."""
 
@@ -28,7 +30,8 @@ TARGET = 1.15
 def each(config: Config, *, say: Callable[[str], None] = lambda _: None) -> list[dict[str, Any]]:
     """A row an explainer: its passes for a case, those with gradients, seconds, those at the limit, and their ratio.
 
-    The limit is measured before each of them; what fails has its reason instead of figures. The last row is the sum.
+    The first row is what is prepared for them, as in a sweep once a case; the last one is the sum. The limit is
+    measured before each explainer; what fails has its reason instead of figures.
 
     Raises:
         InputError: no attack succeeded, so that there is nothing to explain.
@@ -50,30 +53,36 @@ def each(config: Config, *, say: Callable[[str], None] = lambda _: None) -> list
         )
     asking = Asking(classifier.network, probabilities, chosen.batch, config.lime_samples, config.seed, Turns())
     best = limit(classifier, config, 1)
-    rows: list[dict[str, Any]] = []
+    known = [prepared(case.rgb, {e.prepare for e in explainers if e.prepare}) for case in cases]
+    once = sum(p.seconds for found in known for p in found.values()) / len(cases)
+    known = [{kind: p._replace(seconds=0.0) for kind, p in found.items()} for found in known]
+    rows: list[dict[str, Any]] = [
+        {"explainer": PREPARED, "passes": 0, "gradients": 0, "seconds": once, "at_limit_s": 0.0, "ratio": None}
+    ]
     for explainer in explainers:
         say(explainer.name)
         rates = best.now()
         try:
-            passes, gradients, seconds = _asked(asking, explainer, cases)
+            passes, gradients, seconds = _asked(asking, explainer, list(zip(cases, known, strict=True)))
         except Exception as error:
             rows.append({"explainer": explainer.name, "reason": in_words(error)})
             continue
         at_limit = (passes - gradients) / rates.forward + gradients / rates.backward
         figures = {"passes": passes, "gradients": gradients, "seconds": seconds, "at_limit_s": at_limit}
         rows.append({"explainer": explainer.name, **figures, "ratio": seconds / at_limit if at_limit else None})
-    told = [row for row in rows if row.get("at_limit_s")]
-    if told:
+    told = [row for row in rows if row.get("at_limit_s") or row["explainer"] == PREPARED]
+    if len(told) > 1:
         sums = {key: sum(row[key] for row in told) for key in ("passes", "gradients", "seconds", "at_limit_s")}
         rows.append({"explainer": "all that pass", **sums, "ratio": sums["seconds"] / sums["at_limit_s"]})
     return rows
 
 
-def _asked(asking: Asking, explainer: Explainer, cases: list[Case]) -> tuple[float, float, float]:
+def _asked(
+    asking: Asking, explainer: Explainer, cases: list[tuple[Case, dict[Prepare, Prepared]]]
+) -> tuple[float, float, float]:
     """Means over the cases: passes, those with gradients, seconds. A first case that is not counted warms up."""
     totals = [0.0, 0.0, 0.0]
-    for i, case in enumerate([cases[0], *cases]):
-        known = prepared(case.rgb, [explainer.prepare] if explainer.prepare else [])
+    for i, (case, known) in enumerate([cases[0], *cases]):
         question = Question(case.rgb, case.photo, case.target, case.case_id, known, region=case.region)
         answer = asking.ask(explainer, question)
         if i:

@@ -145,8 +145,7 @@ def probabilities(classifier: Classifier, engine: Engine) -> Probabilities:
         NotExportable: the engine is onnxruntime, and the network cannot run there.
     """
     if engine.name == "onnxruntime":
-        passes = exported(classifier.network, classifier.example())
-        return lambda images: passes(padded(images))[: len(images)]
+        return exported(classifier.network, classifier.example())
     network: Callable[[Tensor], Tensor] = classifier.network
     if engine.name == "compiled":
         network = _compiled(classifier.network, engine.batch)
