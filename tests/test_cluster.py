@@ -218,7 +218,14 @@ def test_of_a_group_that_kills_its_workers_only_the_photo_is_lost_that_does_alon
     (tmp_path / "parts").mkdir()
     seen: list[tuple[str, float, int]] = []
     counted = Counted(lambda *told: seen.append(told), 3)
-    todo = Todo(parts, share(["a", "b", "c"], 2, (1, 1)), together=2, passed_over=[("d", "no photo")], counted=counted)
+    todo = Todo(
+        parts,
+        share(["a", "b", "c"], 2, (1, 1)),
+        together=2,
+        workers=2,
+        passed_over=[("d", "no photo")],
+        counted=counted,
+    )
     whole, single = todo.next(), todo.next()
     assert (whole, single) == (Unit("attack", 0, ("a", "b")), Unit("attack", 1, ("c",)))
     assert whole and single
@@ -245,6 +252,28 @@ def test_of_a_group_that_kills_its_workers_only_the_photo_is_lost_that_does_alon
     assert todo.next() is None
     todo.done(second, None)
     assert seen[-1] == ("explain", 2.0, 3)
+
+
+def test_fewer_groups_than_workers_are_attacked_in_pieces(tmp_path: Path) -> None:
+    parts = Parts(tmp_path)
+    (tmp_path / "parts").mkdir()
+    counted = Counted(lambda *told: None, 5)
+    todo = Todo(
+        parts, share(["a", "b", "c", "d", "e"], 5, (1, 1)), together=1, workers=2, passed_over=[], counted=counted
+    )
+    first, second = todo.next(), todo.next()
+    assert (first, second) == (Unit("alone", 0, ("a", "b", "c")), Unit("alone", 0, ("d", "e")))
+    assert todo.next() is None
+    assert first and second
+    todo.done(second, ({"failures": [_row("d"), _row("e")]}, {}))
+    todo.lost(first, "died")
+    for photo_id in "abc":
+        unit = todo.next()
+        assert unit == Unit("alone", 0, (photo_id,))
+        assert not parts.done(attack_part(0))
+        todo.done(unit, ({"failures": [_row(photo_id)]}, {}))
+    assert [row["photo"] for row in parts.read(attack_part(0), "failures")] == [*"abcde"]
+    assert todo.next() == Unit("explain", 0, ("a",))
 
 
 def test_a_dead_worker_s_log_is_a_line() -> None:

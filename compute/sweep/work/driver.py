@@ -62,7 +62,7 @@ class Crew:
     def __init__(self, order: Order, parts: RunParts, given: Share, logs: Logs) -> None:
         import ray
 
-        self.parts, self._order, self._logs, self._ray = parts, order, logs, ray
+        self.parts, self._order, self._logs, self._ray, self._workers = parts, order, logs, ray, given.workers
         try:
             self._told = partial(ray.get, ray.put(order))
         except Exception as error:  # whatever the classes of a network raise
@@ -119,7 +119,8 @@ class Crew:
         mine = share(run["photos"], run["config"]["group"], shard)
         counted = Counted(progress, sum(len(group) for _, group in mine))
         together = TOGETHER[run["device"]["kind"]]
-        return Todo(self.parts, mine, together=together, passed_over=self._order.passed_over, counted=counted)
+        passed, workers = self._order.passed_over, self._workers
+        return Todo(self.parts, mine, together=together, workers=workers, passed_over=passed, counted=counted)
 
     def _open(self, worker: _Hired) -> None:
         self._under_way[worker.actor.open.remote(self._told)] = worker, None

@@ -11,7 +11,7 @@ from compute.sweep.work.units import EXPLAINED, Counted, Found, joined, write_at
 
 
 class Unit(NamedTuple):
-    """Work for one worker: photos of one group; `alone` is to attack one of them without the others."""
+    """Work for one worker: photos of one group; `alone` is to attack them without the others."""
 
     stage: Literal["attack", "alone", "explain"]
     group: int
@@ -21,7 +21,8 @@ class Unit(NamedTuple):
 class Todo:
     """The units of a run that are left to do, attacks first.
 
-    A unit that kills its workers is done again photo by photo, so that only photos which kill them alone are lost.
+    Where there are fewer groups than workers, they are attacked in pieces, which changes no bit. A unit that kills its
+    workers is done again photo by photo, so that only photos which kill them alone are lost.
     """
 
     def __init__(
@@ -30,6 +31,7 @@ class Todo:
         mine: Sequence[tuple[int, list[str]]],
         *,
         together: int,
+        workers: int,
         passed_over: Sequence[tuple[str, str]],
         counted: Counted,
     ) -> None:
@@ -39,13 +41,15 @@ class Todo:
             parts: of the run.
             mine: groups by their numbers.
             together: photos that a worker is given to explain at once.
+            workers: how many there are.
             passed_over: (name, reason) of what is no photo.
             counted: is told of what is done.
         """
         self._parts, self._together, self._passed_over, self._counted = parts, together, passed_over, counted
         self._groups = dict(mine)
         self._waiting = deque(Unit("attack", i, tuple(group)) for i, group in mine)
-        self._alone: dict[int, dict[str, Found]] = {}
+        self._pieces = -(-workers // max(len(mine), 1))
+        self._alone: dict[int, dict[tuple[str, ...], Found]] = {}
 
     def next(self) -> Unit | None:
         """A unit that nobody has finished, this run or another; None where there is none for now."""
@@ -53,6 +57,9 @@ class Todo:
             unit = self._waiting.popleft()
             if unit.stage == "attack" and self._parts.done(attack_part(unit.group)):
                 self._attacked(unit.group)
+                continue
+            if unit.stage == "attack" and min(self._pieces, len(unit.photos)) > 1:
+                self._waiting.extendleft(reversed(self._split(unit, -(-len(unit.photos) // self._pieces))))
                 continue
             if unit.stage == "explain":
                 missing = tuple(p for p in unit.photos if not self._parts.done(explain_part(p)))
@@ -73,24 +80,29 @@ class Todo:
         elif unit.stage == "attack":
             self._attacked(unit.group)
         else:
-            self._alone.setdefault(unit.group, {})[unit.photos[0]] = found
+            self._alone.setdefault(unit.group, {})[unit.photos] = found
             every, group = self._alone[unit.group], self._groups[unit.group]
-            if len(every) == len(group):
-                write_attacked(self._parts, unit.group, [every[p] for p in group], self._passed_over)
+            if sum(map(len, every)) == len(group):
+                ordered = [every[photos] for photos in sorted(every, key=lambda photos: group.index(photos[0]))]
+                write_attacked(self._parts, unit.group, ordered, self._passed_over)
                 del self._alone[unit.group]
                 self._attacked(unit.group)
 
     def lost(self, unit: Unit, reason: str) -> None:
         """A unit has killed its workers."""
         if unit.stage == "attack" or len(unit.photos) > 1:
-            single = unit._replace(stage="alone" if unit.stage == "attack" else "explain")
-            self._waiting.extend(single._replace(photos=(photo_id,)) for photo_id in unit.photos)
+            self._waiting.extend(self._split(unit, 1))
             return
         (photo_id,), stage = unit.photos, "explain" if unit.stage == "explain" else "attack"
         found: Found = {"failures": [failure_row(stage, photo_id, reason)]}, {}
         if unit.stage == "explain":
             self._parts.write(explain_part(photo_id), *joined(EXPLAINED, [found]))
         self.done(unit, found)
+
+    def _split(self, unit: Unit, size: int) -> list[Unit]:
+        """The unit as several, of `size` photos each."""
+        stage: Literal["alone", "explain"] = "explain" if unit.stage == "explain" else "alone"
+        return [unit._replace(stage=stage, photos=tuple(some)) for some in groups(unit.photos, size)]
 
     def _attacked(self, index: int) -> None:
         group = self._groups[index]
