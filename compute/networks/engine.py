@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from compute.errors import InputError, Notice
 from compute.networks.classifier import Classifier
 from compute.networks.export import NotExportable, exported
-from compute.networks.threads import padded
+from compute.networks.threads import cores, padded
 
 Probabilities = Callable[[Tensor], Tensor]
 """(B, 3, H, W) in [0, 1] to (B, classes) float32 softmax probabilities, without gradients."""
@@ -130,12 +130,12 @@ def explaining_threads(device: torch.device) -> int:
 
     On a CPU a second thread that runs torch halts OpenMP's spinning in the first: 15 % of the passes, on two cores.
     """
-    return min(torch.get_num_threads(), 8) if device.type == "cuda" else 0
+    return min(cores(), 8) if device.type == "cuda" else 0
 
 
 def preparing_threads() -> int:
-    """Threads that segment: as many as torch has, which is this process's share of the cores."""
-    return torch.get_num_threads()
+    """Threads that segment: as many as this process has cores."""
+    return cores()
 
 
 def probabilities(classifier: Classifier, engine: Engine) -> Probabilities:

@@ -13,6 +13,7 @@ from scipy.special import softmax
 from torch import Tensor, nn
 
 from compute.networks.fold import TOLERANCE
+from compute.networks.threads import cores
 from compute.networks.weights import first_line
 
 TOGETHER = 4
@@ -36,7 +37,7 @@ def exported(network: nn.Module, example: Tensor) -> Callable[[Tensor], Tensor]:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
+    options.intra_op_num_threads = cores()
     # Threads that spin on after a pass would take the cores from whatever comes between two passes.
     options.add_session_config_entry("session.force_spinning_stop", "1")
     try:

@@ -16,6 +16,7 @@ from typing import Any
 from compute.errors import InputError, Notice, in_words
 from compute.inputs.source import Source
 from compute.networks.classifier import Classifier
+from compute.networks.threads import PATIENT
 from compute.store.places.bucket import RunParts, parts_at
 from compute.sweep.config import Config
 from compute.sweep.work.cluster import Logs, Share, connected, everywhere, here
@@ -71,7 +72,11 @@ class Crew:
                 "run this sweep without workers"
             ) from error
         actor = ray.remote(Worker).options(
-            num_cpus=given.threads, num_gpus=given.gpus, max_restarts=-1, max_task_retries=RETRIES
+            num_cpus=given.threads,
+            num_gpus=given.gpus,
+            max_restarts=-1,
+            max_task_retries=RETRIES,
+            runtime_env={"env_vars": dict(PATIENT) if given.threads == 1 else {}},
         )
         self._under_way: dict[Any, tuple[_Hired, Unit | None]] = {}
         """By reference: a worker, and its unit; None while it opens the sweep."""

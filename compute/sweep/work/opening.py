@@ -4,14 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import partial
 
-import torch
-
 from compute.attacks import Settings
 from compute.explainers.guard import Guard
 from compute.inputs import photos
 from compute.inputs.regions import Segmentation
 from compute.inputs.source import Passed, Source, unique
-from compute.networks import classifiers, engine
+from compute.networks import classifiers, engine, threads
 from compute.networks.classifier import Classifier
 from compute.networks.engine import Engine
 from compute.scoring.presentations import Method, methods
@@ -94,7 +92,7 @@ def open_sweep(
             device={
                 "kind": device.type,
                 "name": engine.device_name(device),
-                "threads": torch.get_num_threads(),
+                "threads": threads.cores(),
             },
         )
     )

@@ -11,11 +11,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
-
 from compute.errors import InputError, Notice
 from compute.inputs.source import Passed, Source
-from compute.networks import engine
+from compute.networks import engine, threads
 from compute.networks.classifier import Classifier
 from compute.sweep.config import Config
 from compute.sweep.work import units
@@ -100,7 +98,7 @@ class Worker:
         if self._opened:
             return self._opened
         order = told()
-        torch.set_num_threads(order.threads)
+        threads.take(order.threads)
         opened = open_sweep(order.config, sources=order.sources, classifier=order.classifier)
         if opened.explaining is None:
             raise InputError(f"--out {order.config.out}: was published meanwhile, by another process")
