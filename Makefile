@@ -16,7 +16,7 @@ dashboard: .venv/installed
 
 # A process a core; in each of them one thread, since several of several threads hinder each other.
 test: .venv/tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --dist loadfile
 
 # With every direct dependency at the lowest version that pyproject.toml allows; uv takes torch's CUDA build, of 3 GB.
 test-lowest: .venv/installed

@@ -1,6 +1,7 @@
 """The published stores are whole, without pictures, and say what the README and their page say."""
 
 import re
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +61,28 @@ def test_table_1_follows_from_the_counts_of_every_case(store: Store) -> None:
     ranks = rankdata(-scores, axis=1).mean(axis=(0, 2))
     table = report(store).summary.paper
     assert [table[name]["mean_rank_jaccard"].mean for name in PAPER] == pytest.approx(ranks.tolist())
+
+
+_ATTACKED = ("classifier", "scale", "sigma", "min_size", "target", "algorithm", "step", "iterations", "patience")
+_ATTACKED += ("progress", "budget", "confidence", "seed")
+_SAME = """select case_id, a.* exclude (case_id, visibility, sufficiency_mean, sufficiency_blur) from attempts a
+union all by name select case_id || explainer as case_id, jaccard_at_region, auroc, average_precision
+from explanations where explainer in ('saliency', 'guided_backprop', 'guided_backprop@smooth', 'texture')"""
+
+
+def test_other_days_gave_the_same_bits() -> None:
+    """Stores that were made on different days and machines share attempts and explanations that draw nothing."""
+    stores = [open_store(PUBLISHED / name) for name in NAMES]
+    shared = 0
+    for store, other in combinations(stores, 2):
+        one, two = ({k: s.manifest["config"][k] for k in _ATTACKED} for s in (store, other))
+        if one == two and store.manifest["classifier"] == other.manifest["classifier"]:
+            with store.connect() as first, other.connect() as second:
+                found, again = ({r[0]: r for r in c.execute(_SAME).fetchall()} for c in (first, second))
+            both = found.keys() & again.keys()
+            assert all(found[key] == again[key] for key in both)
+            shared += len(both)
+    assert shared > 400
 
 
 @pytest.mark.parametrize("page", ["overview", "explainers", "cases", "attacks", "blame", "run"])
