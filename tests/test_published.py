@@ -63,8 +63,10 @@ def test_table_1_follows_from_the_counts_of_every_case(store: Store) -> None:
     assert [table[name]["mean_rank_jaccard"].mean for name in PAPER] == pytest.approx(ranks.tolist())
 
 
-_ATTACKED = ("classifier", "scale", "sigma", "min_size", "target", "algorithm", "step", "iterations", "patience")
-_ATTACKED += ("progress", "budget", "confidence", "seed")
+_ATTACKED = (
+    *("classifier", "scale", "sigma", "min_size", "target", "algorithm", "step", "iterations"),
+    *("patience", "progress", "budget", "confidence", "seed"),
+)
 _SAME = """select case_id, a.* exclude (case_id, visibility, sufficiency_mean, sufficiency_blur) from attempts a
 union all by name select case_id || explainer as case_id, jaccard_at_region, auroc, average_precision
 from explanations where explainer in ('saliency', 'guided_backprop', 'guided_backprop@smooth', 'texture')"""
