@@ -9,7 +9,7 @@ import torch
 
 from compute.inputs import photos
 from compute.networks.classifier import Classifier
-from compute.networks.threads import one_thread, padded
+from compute.networks.threads import PATIENT, cores, one_thread, padded, take
 from compute.sweep.config import Config
 from compute.sweep.sweep import run_sweep
 
@@ -39,6 +39,19 @@ def test_one_thread_is_for_a_while(threads: None) -> None:
         assert torch.get_num_threads() == 1
         raise ValueError("x")
     assert torch.get_num_threads() == 3
+
+
+def test_one_core_has_two_threads_if_they_are_patient(threads: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    for environment, found in (({}, 1), (PATIENT, 2)):
+        monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        take(1)
+        assert (torch.get_num_threads(), cores()) == (found, 1)
+    torch.set_num_threads(3)
+    assert cores() == 3
+    take(3)
+    assert (torch.get_num_threads(), cores()) == (3, 3)
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ from torch import Tensor
 
 PATIENT: Mapping[str, str] = {"OMP_WAIT_POLICY": "passive"}
 """The environment of a process whose threads do not spin while they wait, so that one core can have several."""
-_taken = 0
+_taken = (0, 0)  # cores, and torch's threads that stand for them
 
 
 def take(cores: int) -> None:
@@ -24,14 +24,15 @@ def take(cores: int) -> None:
     to 16; four take a quarter of the time.
     """
     global _taken  # noqa: PLW0603 (as torch's own number is)
-    _taken = cores
     patient = all(os.environ.get(name) == value for name, value in PATIENT.items())
-    torch.set_num_threads(max(cores, 2) if patient else cores)
+    _taken = (cores, max(cores, 2) if patient else cores)
+    torch.set_num_threads(_taken[1])
 
 
 def cores() -> int:
     """How many cores this process uses."""
-    return _taken or torch.get_num_threads()
+    threads = torch.get_num_threads()
+    return _taken[0] if threads == _taken[1] else threads
 
 
 def padded(images: Tensor) -> Tensor:
