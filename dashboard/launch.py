@@ -72,11 +72,11 @@ def launch(
     print(f"wolfspider dashboard over {visible(path)}: {address(host, port, base)} (Ctrl+C stops it)", flush=True)
     names = ",".join([host, *_own_names(host), *allowed_hosts])
     environment = {
+        "ARROW_DEFAULT_MEMORY_POOL": "system",  # Arrow's own keeps the memory of tables that are gone,
+        "MALLOC_ARENA_MAX": "2",  # and so do as many heaps as there are threads
         **os.environ,
         STORES_VARIABLE: str(path if isinstance(path, UPath) else path.resolve()),
         HOSTS_VARIABLE: names,
-        "ARROW_DEFAULT_MEMORY_POOL": "system",  # Arrow's own keeps the memory of tables that are gone,
-        "MALLOC_ARENA_MAX": "2",  # and so do as many heaps as there are threads
     }
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: sys.exit(0))

@@ -9,11 +9,12 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
+from urllib.request import urlopen
 
 import pytest
 from make_store import make_store
-from served import ready
+from served import ready, served
 
 from compute.errors import InputError
 from dashboard.launch import address, launch
@@ -123,3 +124,13 @@ def test_the_server_allows_itself_more_open_files() -> None:
         "print(resource.getrlimit(resource.RLIMIT_NOFILE)[0] == min(4096, hard if hard > 0 else 4096))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "True\n"
+
+
+def test_pages_name_plotly_s_script_and_nothing_else_does(store: Path) -> None:
+    with served(store) as at:
+        with urlopen(f"{at}/cases") as page:
+            found = re.fullmatch(r"<(.*PlotlyChart.*\.js)>; rel=modulepreload; crossorigin", page.headers["link"])
+        assert found is not None
+        with urlopen(urljoin(f"{at}/cases", found[1])) as script:
+            assert script.status == 200 and "link" not in script.headers
+            assert len(script.read()) > 10**6

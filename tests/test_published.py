@@ -72,8 +72,8 @@ union all by name select case_id || explainer as case_id, jaccard_at_region, aur
 from explanations where explainer in ('saliency', 'guided_backprop', 'guided_backprop@smooth', 'texture')"""
 
 
-def test_other_days_gave_the_same_bits() -> None:
-    """Stores that were made on different days and machines share attempts and explanations that draw nothing."""
+def test_separate_runs_gave_the_same_bits() -> None:
+    """Stores that were made by separate runs share attempts and explanations that draw nothing."""
     stores = [open_store(PUBLISHED / name) for name in NAMES]
     shared = 0
     for store, other in combinations(stores, 2):

@@ -100,7 +100,7 @@ class Store:
         if self.large:
             return []
         entries = self.manifest["tables"]
-        tables = {t: read_table(self.path, t, entries[t]) for t in PUBLISHED if t != "images"}
+        tables = self.tables or {t: read_table(self.path, t, entries[t]) for t in PUBLISHED if t != "images"}
         return wrongly_derived(tables, self.manifest["explainers"])
 
     def _is_whole(self, table: str) -> bool:
