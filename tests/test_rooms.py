@@ -22,7 +22,20 @@ COMPUTE = (
     "options",
     "cli",
 )
-DASHBOARD = ("theme", "text", "urls", "data", "figures", "viewer", "widgets", "views", "app", "early", "server", "launch")
+DASHBOARD = (
+    "theme",
+    "text",
+    "urls",
+    "data",
+    "figures",
+    "viewer",
+    "widgets",
+    "views",
+    "app",
+    "early",
+    "server",
+    "launch",
+)
 ROOMS = {"compute": COMPUTE, "dashboard": DASHBOARD}
 OPEN_TO_DASHBOARD = {"errors", "store", "scoring", "reporting"}
 LARGEST = 10
