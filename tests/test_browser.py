@@ -100,6 +100,7 @@ def test_the_whole_way(address: str, board: boards.Board, page: Page, context: B
 
 def drag(page: Page, viewer: Any, n: int) -> None:
     """Drag the viewer's slider from its left end to n."""
+    settled(page)  # what is above the viewer may come later and move it
     slider = viewer.locator("input[type=range]")
     slider.hover()  # waits until it has come to rest
     box = slider.bounding_box()
@@ -114,6 +115,7 @@ def click_an_aggregate(page: Page) -> None:
     """Click the first bar or point of a chart on Explainers that leads to cases."""
     mark = page.locator(".js-plotly-plot .bars .point, .js-plotly-plot .points .point").first
     mark.wait_for()
+    settled(page)
     box = mark.bounding_box()
     assert box is not None
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
