@@ -12,7 +12,7 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
-from compute.reporting.intervals import clustered_means, holm
+from compute.reporting.intervals import Means, clustered_means, clustered_shares, holm
 from compute.reporting.statistics import CLEAR
 
 CASES = 10
@@ -23,10 +23,17 @@ Reals = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Population:
-    """Values of CASES cases a photo, drawn as (photos, repetitions, CASES), and the least and largest of them."""
+    """Values of CASES cases a photo, drawn as (photos, repetitions, CASES), and the least and largest of them.
+
+    Without bounds they are 0 and 1, and their mean is a share.
+    """
 
     draw: Callable[[np.random.Generator, tuple[int, int, int]], Reals]
-    bounds: tuple[float, float]
+    bounds: tuple[float, float] | None = None
+
+    def means(self, totals: Reals, cases: Reals) -> Means:
+        """The intervals that are tried."""
+        return clustered_means(totals, cases, bounds=self.bounds) if self.bounds else clustered_shares(totals, cases)
 
 
 def _jaccard(rng: np.random.Generator, shape: tuple[int, int, int]) -> Reals:
@@ -63,6 +70,11 @@ def _rank_skewed(rng: np.random.Generator, shape: tuple[int, int, int]) -> Reals
     return 1 + np.round(20 * excess.clip(0, 2)) / 20
 
 
+def _share(a: float, b: float) -> Callable[[np.random.Generator, tuple[int, int, int]], Reals]:
+    """Photos' own shares are drawn from a beta distribution."""
+    return lambda rng, shape: (rng.random(shape) < rng.beta(a, b, (*shape[:2], 1))).astype(np.float64)
+
+
 POPULATIONS = {
     "Jaccard index near 0.2": Population(_jaccard, (0, 1)),
     "difference": Population(_difference, (-1, 1)),
@@ -70,6 +82,10 @@ POPULATIONS = {
     "near 1.05, scattered": Population(_rank_scattered, (1, 3)),
     "near 1.05, a few photos": Population(_rank_hard_photos, (1, 3)),
     "near 1.05, skewed": Population(_rank_skewed, (1, 3)),
+    "share near 0.5": Population(_share(1.5, 1.5)),
+    "share near 0.1": Population(_share(0.8, 7.2)),
+    "near 0.1, a few photos": Population(_share(0.2, 1.8)),
+    "share near 0.95": Population(_share(3.8, 0.2)),
 }
 
 
@@ -80,7 +96,7 @@ def coverage(population: Population, photos: int, repetitions: int) -> tuple[flo
     for start in range(0, repetitions, CHUNK):
         rng = np.random.default_rng([photos, start])
         values = population.draw(rng, (photos, min(CHUNK, repetitions - start), CASES))
-        found = clustered_means(*_sums(values, rng.integers(1, CASES + 1, values.shape[:2])), bounds=population.bounds)
+        found = population.means(*_sums(values, rng.integers(1, CASES + 1, values.shape[:2])))
         held.append((found.low <= truth) & (truth <= found.high))
         width.append(found.high - found.low)
     widths = np.concatenate(width)

@@ -2,7 +2,7 @@
 
 Cases of one photo are not independent, so whole photos are drawn; a mean is a ratio of sums over photos, its standard
 error the linearised one (Rao and Wu 1988, whose draws of one photo fewer are used). `tests/simulate_coverage.py`
-measures how often such intervals hold the truth.
+measures how often such intervals hold the truth. Shares of cases, often near 0 or 1, have an interval of their own.
 """
 
 from functools import lru_cache
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import stdtr, stdtrit
+from scipy.special import betaincinv, stdtr, stdtrit
 
 LEAST_PHOTOS = 3
 """Fewer give no interval: their spread says next to nothing."""
@@ -66,6 +66,36 @@ def clustered_means(
     return Means(mean, low, high, p, photos)
 
 
+def clustered_shares(hits: Reals, cases: Reals) -> Means:
+    """Share of cases, and its interval, of every group: `hits` out of `cases`, both (photos, groups).
+
+    Clopper and Pearson's interval with the effective number of cases, which has as much to say as cases of as few
+    photos do (Korn and Graubard 1998, Survey Methodology 24: 193-201). It lies in 0..1, is no wider near the ends than
+    the photos tell, and is there where all photos agree: each then counts as one case. There are no p-values: NaN.
+    """
+    photos, sizes = np.count_nonzero(cases, axis=0), cases.sum(axis=0)
+    share, low, high, p_value = np.full((4, len(photos)), np.nan)
+    some = photos > 0
+    share[some] = hits[:, some].sum(axis=0) / sizes[some]
+    for group in np.flatnonzero(photos >= LEAST_PHOTOS):
+        own = cases[:, group] > 0
+        p, count = share[group], int(photos[group])
+        error = float(_error(hits[own, group] - p * cases[own, group], cases[own, group]))
+        effective = min(count if error <= _NO_SPREAD else p * (1 - p) / error**2, sizes[group])
+        effective *= (stdtrit(np.inf, 0.975) / stdtrit(count - 1, 0.975)) ** 2
+        found, missed = p * effective, (1 - p) * effective
+        low[group] = betaincinv(found, missed + 1, 0.025) if found > 0 else 0
+        high[group] = betaincinv(found + 1, missed, 0.975) if missed > 0 else 1
+    return Means(share, low, high, p_value, photos)
+
+
+def _error(rest: Reals, cases: Reals) -> Reals:
+    """(groups,): the jackknife's standard error; a little wider than the linearised one, the more the fewer photos."""
+    photos, sizes = len(rest), cases.sum(axis=0)
+    found: Reals = np.sqrt((photos - 1) / photos * ((rest / (1 - cases / sizes)) ** 2).sum(axis=0)) / sizes
+    return found
+
+
 def _bootstrap_t(totals: Reals, cases: Reals, seed: int) -> Reals:
     """(4, groups): mean, low, high, p of (photos, groups) sums in which every photo has cases."""
     photos, sizes = len(totals), cases.sum(axis=0)
@@ -73,8 +103,7 @@ def _bootstrap_t(totals: Reals, cases: Reals, seed: int) -> Reals:
     if photos < LEAST_PHOTOS:
         return np.stack([mean, *np.full((3, len(mean)), np.nan)])
     rest = totals - mean * cases
-    # The sample's own error is the jackknife's: a little wider than the linearised one, the more the fewer photos.
-    error = np.sqrt((photos - 1) / photos * ((rest / (1 - cases / sizes)) ** 2).sum(axis=0)) / sizes
+    error = _error(rest, cases)
     student = stdtrit(photos - 1, 0.975)
     t_low, t_high = _pivots(rest, cases, seed) if photos <= _MANY else (-student, student)
     low, high = mean - t_high * error, mean - t_low * error

@@ -8,7 +8,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 
-from compute.reporting.intervals import Means, Reals, clustered_means, holm
+from compute.reporting.intervals import Means, Reals, clustered_means, clustered_shares, holm
 
 MEASURES = ("mean_rank_jaccard", "mean_rank_hamming", "mean_jaccard", "mean_hamming")
 _COLUMNS = {  # measure: (numerator, denominator) of the view photo_sums
@@ -17,15 +17,15 @@ _COLUMNS = {  # measure: (numerator, denominator) of the view photo_sums
     "mean_jaccard": ("jaccard", "scores"),
     "mean_hamming": ("hamming", "scores"),
 }
-_WHOLE = {  # measure of a whole ranking: (bounds, how many it is over), of the view measure_sums
+_WHOLE = {  # measure of a whole ranking: (bounds, or None of a share of cases; its denominator), of measure_sums
     "jaccard_at_region": ((0, 1), "cases"),
     "rank_accuracy": ((0, 1), "cases"),
     "chance_corrected": ((-1, 1), "cases"),
     "auroc": ((0, 1), "cases"),
     "average_precision": ((0, 1), "cases"),
-    "pointing": ((0, 1), "cases"),
+    "pointing": (None, "cases"),
     "mass": ((0, 1), "massed"),
-    "restored": ((0, 1), "checked"),
+    "restored": (None, "checked"),
 }
 _SPECIFIC = {  # likewise, of the view specificity_sums
     "specificity_class": ((-1, 1), "class_cases"),
@@ -150,7 +150,8 @@ def beyond_counts(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, 
     for view, measures in (("measure_sums", _WHOLE), ("specificity_sums", _SPECIFIC)):
         sums = connection.execute(f"from {view} order by photo_id, explainer").df()
         for measure, (bounds, over) in measures.items() if len(sums) else ():
-            means = clustered_means(*(_photos_by(sums, c, names) for c in (measure, over)), bounds=bounds)
+            totals, cases = (_photos_by(sums, c, names) for c in (measure, over))
+            means = clustered_means(totals, cases, bounds=bounds) if bounds else clustered_shares(totals, cases)
             for i, name in enumerate(names):
                 if means.photos[i]:
                     found[name][measure] = _estimate(means, i)
