@@ -41,10 +41,15 @@ class Early:
 
 
 def _open_first() -> None:
-    """Open the store that a visitor sees first."""
+    """Open the store that a visitor sees first, and ask what its Overview asks."""
     logging.getLogger("streamlit.runtime.scriptrunner_utils.script_run_context").setLevel(logging.ERROR)  # no visitor
     from dashboard.data import boards, queries  # here: Streamlit's caches want a server that runs
+    from dashboard.theme import MEASURES
 
     with contextlib.suppress(Exception):  # what is wrong with it, the page will say
         for name, path in list(boards.find(boards.root()).items())[:1]:
-            boards.cached(queries.summary, boards.open_board(name, path))
+            board = boards.open_board(name, path)
+            for query in (queries.summary, queries.comparison, queries.measures_of_all):
+                boards.cached(query, board)
+            for measure in MEASURES:
+                boards.cached(queries.curves, board, measure)

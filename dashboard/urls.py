@@ -57,6 +57,19 @@ def bound(name: str, options: Sequence[str], default: str | None) -> dict[str, A
     return {"key": name, "on_change": write}
 
 
+def folded(name: str) -> dict[str, Any]:
+    """Arguments that tie an expander, folded unless the URL has its name, to the URL; its `.open` says what to draw."""
+
+    def write() -> None:
+        if st.session_state[name]:
+            st.query_params[name] = "open"
+        else:
+            st.query_params.pop(name, None)
+
+    st.session_state[name] = text(name) == "open"
+    return {"key": name, "on_change": write}
+
+
 def with_store(**params: Value | None) -> dict[str, str]:
     """Query parameters as text, those that are None left out, with the store of this visit."""
     given = {"store": st.query_params.get("store") or st.session_state.get("last_store"), **params}

@@ -1,9 +1,13 @@
 """Which methods differ, on made populations."""
 
+from itertools import combinations
+
 import numpy as np
 import pytest
+from scipy.stats import wilcoxon
 
 from compute.reporting.comparison import cliques, compare, in_words, too_few
+from compute.reporting.intervals import holm
 
 
 def test_cliques_are_the_longest_runs_without_a_difference() -> None:
@@ -35,6 +39,19 @@ def test_photos_that_one_method_lacks_count_for_the_other_pairs() -> None:
     found = compare(("a", "b", "c"), means, np.full((3, 3), 0.5))
     assert found.p[0, 1] < 0.001
     assert found.p[0, 2] > found.p[0, 1]
+
+
+@pytest.mark.parametrize("photos", [8, 30, 60])
+def test_pairs_are_tested_as_each_would_be_alone(photos: int) -> None:
+    """With ties, with differences of zero, with photos that a method lacks."""
+    means = np.random.default_rng(photos).integers(0, 9, (photos, 6)) / 8
+    means[0, 1], means[:, 3] = np.nan, means[:, 2]
+    found = compare(tuple("abcdef"), means, np.full((6, 6), 0.5))
+    differences = [means[:, i] - means[:, j] for i, j in combinations(range(6), 2)]
+    known = [d[~np.isnan(d)] for d in differences]
+    alone = holm([wilcoxon(d).pvalue if d.any() else 1 for d in known])
+    assert found.p[np.triu_indices(6, 1)] == pytest.approx(alone, rel=1e-12)
+    assert found.p[2, 3] == 1
 
 
 @pytest.mark.parametrize("photos", [0, 1])

@@ -101,7 +101,7 @@ def compare(methods: tuple[str, ...], means: Reals, won: Reals) -> Comparison:
     if count > 2 and len(whole) > 1:
         friedman = float(friedmanchisquare(*whole.T).pvalue)
     pairs = list(combinations(range(count), 2))
-    raw = np.array([_wilcoxon(means[:, i] - means[:, j]) for i, j in pairs])
+    raw = np.concatenate([np.empty(0), *(_wilcoxon(means[:, [i]] - means[:, i + 1 :]) for i in range(count))])
     p = np.ones((count, count))
     for (i, j), value in zip(pairs, holm(raw), strict=True):
         p[i, j] = p[j, i] = value
@@ -121,8 +121,14 @@ def cliques(apart: npt.NDArray[np.bool_]) -> tuple[tuple[int, int], ...]:
     return tuple(found)
 
 
-def _wilcoxon(differences: Reals) -> float:
-    known = differences[~np.isnan(differences)]
-    if len(known) < 2 or not known.any():
-        return 1.0
-    return float(wilcoxon(known).pvalue)
+def _wilcoxon(differences: Reals) -> Reals:
+    """(pairs,) p-values of (photos, pairs) differences; NaN where a photo tells nothing of a pair."""
+    known = ~np.isnan(differences)
+    p = np.ones(differences.shape[1])
+    tested = (known.sum(axis=0) > 1) & (np.where(known, differences, 0) != 0).any(axis=0)
+    whole = tested & known.all(axis=0)
+    if whole.any():  # mostly all, and fifty times as fast together
+        p[whole] = wilcoxon(differences[:, whole], axis=0).pvalue
+    for pair in np.flatnonzero(tested & ~whole):
+        p[pair] = wilcoxon(differences[known[:, pair], pair]).pvalue
+    return p

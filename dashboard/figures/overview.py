@@ -55,7 +55,7 @@ def likeness_curves(board: Board, by_share: bool, names: tuple[str, ...]) -> go.
     figure = make_subplots(cols=2, horizontal_spacing=0.09)
     colour, dash = colours(board.explainers), dashes(board.explainers)
     for place, measure in enumerate(MEASURES, start=1):
-        curves = queries.curves(board, measure)
+        curves = boards.cached(queries.curves, board, measure)
         for name in names:
             rows = curves[curves["explainer"] == name]
             x = rows["share"] * 100 if by_share else rows["n"]

@@ -141,9 +141,11 @@ if boards.cached(queries.has_controls, board):
         clicks.chart(board_figures.cost, board)
         st.caption("What an explanation costs against how well it finds the region.")
 if many and shown == "all":
-    with st.expander("Every two methods: who is better, and is it clear?"):
-        clicks.chart(board_figures.pairs, board)
-        st.caption("Blue: the row finds the region better than the column. Blank: not told apart.")
+    fold = st.expander("Every two methods: who is better, and is it clear?", **urls.folded("pairs"))
+    if fold.open:  # a browser takes half a second for 40 x 40 cells
+        with fold:
+            clicks.chart(board_figures.pairs, board)
+            st.caption("Blue: the row finds the region better than the column. Blank: not told apart.")
 
 st.subheader("Likeness against explanation size")
 axis = st.segmented_control(
