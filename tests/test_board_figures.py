@@ -30,11 +30,12 @@ def board(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 @pytest.mark.parametrize("measure", theme.BOARD)
 def test_the_forest_has_every_method_best_first(board: boards.Board, measure: str) -> None:
     figure = figures.forest(board, measure)
-    means = [trace.x[0] for trace in figure.data]
-    assert len(means) == len(board.ranked)
+    rows = sorted(dot for trace in figure.data for dot in zip(trace.y, trace.x, trace.customdata, strict=True))
+    assert [place for place, *_ in rows] == list(range(len(board.ranked)))
+    means = [mean for _, mean, _ in rows]
     assert means == sorted(means, reverse="rank" not in measure)
-    for trace in figure.data:
-        assert parse_qs(trace.customdata[0][0])["explainer"][0] in board.ranked
+    assert {parse_qs(custom[0])["explainer"][0] for *_, custom in rows} == set(board.ranked)
+    assert [custom[1] for *_, custom in rows] == list(figure.layout.yaxis.ticktext)
 
 
 def test_cliques_join_what_no_test_tells_apart(board: boards.Board) -> None:
@@ -57,8 +58,9 @@ def test_the_matrix_is_blank_where_nothing_is_clear(board: boards.Board) -> None
 
 
 def test_specificity_and_cost_have_a_dot_a_method(board: boards.Board) -> None:
-    assert len(figures.specificity(board).data) == len(board.ranked)
-    assert len(figures.cost(board).data) == len(board.explainers)
+    (specific,), (costly,) = figures.specificity(board).data, figures.cost(board).data
+    assert len(specific.x) == len(specific.customdata) == len(specific.textposition) == len(board.ranked)
+    assert len(costly.x) == len(costly.customdata) == len(board.explainers)
 
 
 def test_names_stand_apart() -> None:

@@ -13,6 +13,7 @@ from urllib.parse import urljoin, urlsplit
 from urllib.request import urlopen
 
 import pytest
+import uvicorn
 from make_store import make_store
 from served import ready, served
 
@@ -124,6 +125,12 @@ def test_the_server_allows_itself_more_open_files() -> None:
         "print(resource.getrlimit(resource.RLIMIT_NOFILE)[0] == min(4096, hard if hard > 0 else 4096))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "True\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no uvloop")
+def test_the_server_runs_on_a_loop_that_sends_small_answers_at_once() -> None:
+    factory = uvicorn.Config("dashboard.server:app").get_loop_factory()
+    assert factory is not None and factory.__module__ == "uvloop"
 
 
 def test_pages_name_plotly_s_script_and_nothing_else_does(store: Path) -> None:

@@ -1,5 +1,7 @@
 """Figures of the board: the forest of all methods, what they are specific to, what they cost, and who differs."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
@@ -10,7 +12,7 @@ from dashboard.data import boards, queries
 from dashboard.data.boards import Board
 from dashboard.data.selection import Selection
 from dashboard.figures.clicks import target
-from dashboard.figures.overview import finish, label, line_up
+from dashboard.figures.overview import finish, label, line_up, records
 from dashboard.theme import ACCENT, BOARD, NEUTRAL, SYMBOLS, colours, explainer_name, fade, presentation_of
 
 LABELLED = 18
@@ -36,8 +38,9 @@ def forest(board: Board, measure: str) -> go.Figure:
     found = boards.cached(queries.measures_of_all, board)
     rows = in_order(found, board.ranked, measure)
     figure, colour = go.Figure(), colours(board.explainers)
-    for place, name in enumerate(rows):
-        figure.add_trace(_interval(found[name][measure], place, name, colour[name], measure))
+    for shade in dict.fromkeys(colour[name] for name in rows):  # whiskers of a trace have one colour
+        places = [place for place, name in enumerate(rows) if colour[name] == shade]
+        figure.add_trace(_intervals(found, measure, {rows[place]: place for place in places}, shade))
     if measure == "mean_jaccard":
         _limits(figure, found, board, len(rows))
         _cliques(figure, board, rows)
@@ -53,15 +56,23 @@ def in_order(found: dict[str, dict[str, Estimate]], names: list[str], measure: s
     return sorted(known, key=lambda name: found[name][measure].mean * (1 if "rank" in measure else -1))
 
 
-def _interval(estimate: Estimate, place: int, name: str, colour: str, measure: str) -> go.Scatter:
-    low, high = (estimate.mean if end is None else end for end in (estimate.low, estimate.high))
+def _intervals(found: dict[str, dict[str, Estimate]], measure: str, places: dict[str, int], colour: str) -> go.Scatter:
+    """Methods of one colour, each at its place."""
+    known = [found[name][measure] for name in places]
     return go.Scatter(
-        x=[estimate.mean], y=[place], mode="markers",
-        marker={"size": 10, "color": colour, "symbol": SYMBOLS[presentation_of(name)]},
-        error_x={"array": [high - estimate.mean], "arrayminus": [estimate.mean - low], "color": colour, "thickness": 2},
-        customdata=[[target(Selection(name)), bracketed(estimate.low, estimate.high, digits=3)]],
-        hovertemplate=f"<b>{label(name)}</b><br>{BOARD[measure].name} %{{x:.3f}} %{{customdata[1]}}<extra></extra>",
+        x=[e.mean for e in known], y=list(places.values()), mode="markers",
+        marker={"size": 10, "color": colour, "symbol": _symbols(places)},
+        error_x={"array": [0 if e.high is None else e.high - e.mean for e in known], "color": colour, "thickness": 2,
+                 "arrayminus": [0 if e.low is None else e.mean - e.low for e in known]},
+        customdata=[[target(Selection(name)), label(name), bracketed(e.low, e.high, digits=3)]
+                    for name, e in zip(places, known, strict=True)],
+        hovertemplate="<b>%{customdata[1]}</b><br>"
+        f"{BOARD[measure].name} %{{x:.3f}} %{{customdata[2]}}<extra></extra>",
     )  # fmt: skip
+
+
+def _symbols(names: Iterable[str]) -> list[str]:
+    return [SYMBOLS[presentation_of(name)] for name in names]
 
 
 def _limits(figure: go.Figure, found: dict[str, dict[str, Estimate]], board: Board, rows: int) -> None:
@@ -112,18 +123,19 @@ def specificity(board: Board) -> go.Figure:
     rows = pd.DataFrame({m: [found[name][m].mean for name in names] for m in wanted}, index=names)
     figure, colour = go.Figure(), colours(board.explainers)
     named = labelled(rows["specificity_class"], rows["restored"])
-    for name, x, y, jaccard in zip(names, *(rows[m] for m in wanted), strict=True):
-        figure.add_trace(
-            go.Scatter(
-                x=[x], y=[y], mode="markers+text" if name in named else "markers",
-                text=[label(name)], textposition=named.get(name), textfont={"size": 12}, cliponaxis=False,
-                marker={"size": 8 + 60 * jaccard, "color": fade(colour[name], 0.8),
-                        "symbol": SYMBOLS[presentation_of(name)], "line": {"width": 1, "color": colour[name]}},
-                customdata=[[target(Selection(name)), jaccard]],
-                hovertemplate=f"<b>{label(name)}</b><br>above the own class's %{{x:.3f}}<br>"
-                "attacks undone %{y:.0%}<br>mean Jaccard index %{customdata[1]:.3f}<extra></extra>",
-            )
-        )  # fmt: skip
+    x, y, jaccard = (rows[m] for m in wanted)
+    figure.add_trace(
+        go.Scatter(
+            x=x, y=y, mode="markers+text", text=[label(name) if name in named else "" for name in names],
+            textposition=[named.get(name, "middle center") for name in names], textfont={"size": 12}, cliponaxis=False,
+            marker={"size": (8 + 60 * jaccard).tolist(), "color": [fade(colour[name], 0.8) for name in names],
+                    "symbol": _symbols(names), "line": {"width": 1, "color": [colour[name] for name in names]}},
+            customdata=[[target(Selection(name)), score, label(name)]
+                        for name, score in zip(names, jaccard, strict=True)],
+            hovertemplate="<b>%{customdata[2]}</b><br>above the own class's %{x:.3f}<br>"
+            "attacks undone %{y:.0%}<br>mean Jaccard index %{customdata[1]:.3f}<extra></extra>",
+        )
+    )  # fmt: skip
     (left, right), (bottom, top) = (_room(rows[m]) for m in ("specificity_class", "restored"))
     for step in range(4):  # the nearer the corner, the stronger
         figure.add_shape(
@@ -175,16 +187,18 @@ def cost(board: Board) -> go.Figure:
     """Mean Jaccard index against the images that an explanation sends through the network."""
     costs = boards.cached(queries.costs, board)
     figure, colour = go.Figure(), colours(board.explainers)
-    for name, passes, seconds, jaccard in costs[["explainer", "passes", "seconds", "jaccard"]].itertuples(index=False):
-        figure.add_trace(
-            go.Scatter(
-                x=[max(passes, PASSES)], y=[jaccard], mode="markers",
-                marker={"size": 10, "color": colour[name], "symbol": SYMBOLS[presentation_of(name)]},
-                customdata=[[target(Selection(name)), passes, seconds]],
-                hovertemplate=f"<b>{label(name)}</b><br>%{{customdata[1]:,.0f}} images, %{{customdata[2]:.2f}} s<br>"
-                "mean Jaccard index %{y:.3f}<extra></extra>",
-            )
-        )  # fmt: skip
+    names = costs["explainer"].tolist()
+    figure.add_trace(
+        go.Scatter(
+            x=costs["passes"].clip(lower=PASSES), y=costs["jaccard"], mode="markers",
+            text=[label(name) for name in names],
+            marker={"size": 10, "color": [colour[name] for name in names], "symbol": _symbols(names)},
+            customdata=[[target(Selection(name)), passes, seconds]
+                        for name, passes, seconds in records(costs, "explainer", "passes", "seconds")],
+            hovertemplate="<b>%{text}</b><br>%{customdata[1]:,.0f} images, %{customdata[2]:.2f} s<br>"
+            "mean Jaccard index %{y:.3f}<extra></extra>",
+        )
+    )  # fmt: skip
     figure.update_xaxes(title="Images through the network for one explanation (none stands at 1)", type="log", dtick=1)
     figure.update_yaxes(title="Mean Jaccard index (0-1)", rangemode="tozero")
     return finish(figure, 520, showlegend=False)

@@ -11,6 +11,7 @@ import re
 from typing import Any
 
 import matplotlib as mpl
+import pandas as pd
 import plotly.graph_objects as go
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, to_rgba
@@ -132,23 +133,27 @@ def _scatter(panel: Axes, trace: go.Scatter) -> None:
         dashed = _DASHED[trace.line.dash or "solid"]
         panel.plot(x, y, dashed, color=_colour(trace.line.color), marker=marker, markersize=2.2, label=label)
     elif "markers" in mode:
-        size = [(s * 0.45) ** 2 for s in _each(trace.marker.size or 6, len(x))]
-        symbol = str(trace.marker.symbol or "circle")
-        hollow = symbol.endswith("-open")
-        colours = [_colour(c) for c in _each(colour, len(x))]
-        panel.scatter(
-            x, y, s=size, marker=_MARKERS.get(symbol, "o"), label=label, facecolors="none" if hollow else colours,
-            edgecolors=colours, linewidths=0.8 if hollow else 0.4, zorder=3,
-        )  # fmt: skip
+        dots = pd.DataFrame({"x": x, "y": y})
+        dots["size"] = [(s * 0.45) ** 2 for s in _each(trace.marker.size or 6, len(x))]
+        dots["colour"] = [_colour(c) for c in _each(colour, len(x))]
+        dots["symbol"] = _each(trace.marker.symbol or "circle", len(x))
+        for symbol, alike in dots.groupby("symbol"):
+            hollow, colours = str(symbol).endswith("-open"), alike["colour"].tolist()
+            panel.scatter(
+                alike["x"], alike["y"], s=alike["size"], marker=_MARKERS.get(str(symbol), "o"), label=label,
+                facecolors="none" if hollow else colours, edgecolors=colours, linewidths=0.8 if hollow else 0.4,
+                zorder=3,
+            )  # fmt: skip
     if "text" in mode and trace.text is not None:
-        inside = "markers" in mode and _colour(colour)[3] == 0
-        across, along = ("middle", "center") if inside else str(trace.textposition or "middle left").split()
-        away = 2 + 0.25 * float(trace.marker.size or 6)
-        beside = (_AWAY[along] * away, _AWAY[across] * away)
-        for x0, y0, text in zip(x, y, _each(trace.text, len(x)), strict=True):
+        columns = (trace.text, trace.textposition or "middle left", trace.marker.size or 6, colour)
+        for x0, y0, *column in zip(x, y, *(_each(values, len(x)) for values in columns), strict=True):
+            text, position, size, shade = column
+            inside = "markers" in mode and _colour(shade)[3] == 0
+            across, along = ("middle", "center") if inside else str(position).split()
+            away = 2 + 0.25 * float(size)
             panel.annotate(
-                plain(text), (x0, y0), xytext=beside, textcoords="offset points", va=_FACING[across],
-                ha=_FACING[along], fontsize=6,
+                plain(text), (x0, y0), xytext=(_AWAY[along] * away, _AWAY[across] * away), textcoords="offset points",
+                va=_FACING[across], ha=_FACING[along], fontsize=6,
                 color=_colour(trace.textfont.color) if trace.textfont.color else _INK, zorder=4,
             )  # fmt: skip
 
