@@ -137,6 +137,23 @@ def test_filters_stand_in_the_url(made: Path) -> None:
     assert "n" not in app.query_params and not app.error
 
 
+TABLES_OF = {
+    "overview": ["All methods"], "case": ["Scores"], "cases": ["These rows"],
+    "run": ["Configuration", "Classifier", "Device", "Versions", "Failures", "Files"],
+}  # fmt: skip
+"""Of a store in which every photo fell."""
+
+
+@pytest.mark.parametrize("page", urls.PAGES)
+def test_every_table_is_taken_away_as_csv_and_as_latex(made: Path, page: str) -> None:
+    app = visit(made, page, **({"view": "table"} if page == "cases" else {}))
+    assert len(app.dataframe) == len(TABLES_OF.get(page, [])) - (page == "overview")  # that one is HTML
+    labels = {str(getattr(button, "label", "")) for button in app.get("download_button")}
+    assert {f"{table} as {form}" for table in TABLES_OF.get(page, []) for form in ("CSV", "LaTeX")} == {
+        label for label in labels if " as " in label
+    }
+
+
 def test_stores_of_a_folder_are_chosen_by_the_url(made: Path, store: Path) -> None:
     shutil.copytree(made, store.parent / "another")
     app = visit(store.parent, "overview", store="copy", compare="another")

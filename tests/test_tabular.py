@@ -3,8 +3,10 @@
 import csv
 import io
 
+import pandas as pd
+
 from compute.reporting.statistics import Estimate
-from compute.reporting.tabular import as_csv, as_latex
+from compute.reporting.tabular import as_csv, as_latex, frame_as_csv, frame_as_latex
 
 BOARD = {
     "lime@clean": {"mean_rank": Estimate(1.25, 1.1, 1.4, 20), "jaccard": Estimate(-0.0001, None, None, 2)},
@@ -26,3 +28,10 @@ def test_latex_is_a_table_with_escaped_names() -> None:
     assert r"lime@clean & 1.25 [1.10, 1.40] & 0.000 \\" in text
     assert r"=cmd|x\_\%\&\textbackslash{} & -- & 0.500 [0.250, 0.750] \\" in text
     assert "AUROC" not in text
+
+
+def test_any_frame_is_a_table() -> None:
+    frame = pd.DataFrame({"name": ["=1+1", "a_b"], "n": [1000, 2], "score": [0.5, None]})
+    assert frame_as_csv(frame) == "name,n,score\n'=1+1,1000,0.5\na_b,2,\n"
+    text = frame_as_latex(frame, "A table")
+    assert r"=1+1 & 1,000 & 0.500 \\" in text and r"a\_b & 2 & -- \\" in text

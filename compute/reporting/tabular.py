@@ -53,6 +53,24 @@ def as_latex(board: Board, heads: Mapping[str, str], caption: str) -> str:
     return latex(pd.DataFrame(rows, columns=["Method", *(heads[m] for m in measures)]), caption)
 
 
+def frame_as_csv(frame: pd.DataFrame) -> str:
+    """A frame for a spreadsheet, in which no text is a formula."""
+    return frame.map(lambda value: spreadsheet(value) if isinstance(value, str) else value).to_csv(index=False)
+
+
+def frame_as_latex(frame: pd.DataFrame, caption: str) -> str:
+    """A frame for a paper, as `latex` writes it: real numbers have three digits, and what is missing is a dash."""
+    return latex(frame.map(_plain), caption)
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, str):
+        return visible(value)
+    if pd.isna(value):  # type: ignore[call-overload]
+        return "--"
+    return f"{value:.3f}" if isinstance(value, float) else f"{value:,}"
+
+
 def latex(frame: pd.DataFrame, caption: str) -> str:
     """A frame of texts as a table for a paper, with booktabs; the first column is set left, all others right."""
     shown = frame.map(_escaped)

@@ -147,7 +147,7 @@ def specificity(board: Board) -> go.Figure:
         text="<b>about this prediction, and enough to undo it ↗</b>", font={"size": 13},
     )  # fmt: skip
     figure.update_xaxes(
-        title="Specificity: mean Jaccard index above that for the photo's own class", range=[left, right]
+        title="Specificity: mean Jaccard index above<br>that for the photo's own class", range=[left, right]
     )
     figure.update_yaxes(title="Attacks undone by restoring P<sub>1</sub>", tickformat=".0%", range=[bottom, top])
     return finish(figure, 520, showlegend=False)

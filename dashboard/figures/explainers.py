@@ -107,7 +107,7 @@ def rank_shares(board: Board, measure: str, names: tuple[str, ...]) -> go.Figure
         cols=len(explainers),
         shared_yaxes=True,
         horizontal_spacing=0.03,
-        subplot_titles=[label(e) for e in explainers],
+        subplot_titles=[label(e).replace(" ", "<br>") for e in explainers],  # apart on a phone too
     )
     colour = colours(board.explainers)
     ranks = sorted(found["rank"].unique())
@@ -125,10 +125,11 @@ def rank_shares(board: Board, measure: str, names: tuple[str, ...]) -> go.Figure
                 "(cases: %{customdata[1]:,})<br>click to see them<extra></extra>",
             )  # fmt: skip
     figure.update_layout(barmode="stack", bargap=0.12)
-    figure.update_xaxes(title=SIZE_TITLE, dtick=5)
+    figure.update_xaxes(dtick=5)
+    figure.update_xaxes(title=SIZE_TITLE, col=(len(explainers) + 1) // 2)
     figure.update_yaxes(range=[0, 100])
     figure.update_yaxes(title="Cases, %", col=1)
-    return finish(figure, 340, margin={"l": 8, "r": 8, "t": 32, "b": 8})
+    return finish(figure, 360, margin={"l": 8, "r": 8, "t": 52, "b": 8})
 
 
 def band_curves(board: Board, measure: str, n: str, explainers: tuple[str, ...]) -> go.Figure:

@@ -7,7 +7,7 @@ from dashboard.data import attempts, boards
 from dashboard.figures import attacks as figures_attacks
 from dashboard.figures import clicks
 from dashboard.text import markdown, visible
-from dashboard.widgets import trouble
+from dashboard.widgets import tables, trouble
 
 board = boards.current()
 
@@ -72,6 +72,7 @@ else:
             "best": st.column_config.NumberColumn("Best confidence in the target", format="%.4f"),
         },
     )
+    tables.take_frame("Photos", f"{board.name}-photos-that-never-fell", unbroken, "Photos that never fell.")
 
 st.subheader("A look at a discarded attempt")
 photos = boards.cached(attempts.photos_with_discarded, board)

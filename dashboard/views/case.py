@@ -11,7 +11,7 @@ from dashboard.text import markdown, visible
 from dashboard.viewer import casefile, export
 from dashboard.viewer import component as viewer
 from dashboard.viewer.casefile import CaseFile
-from dashboard.widgets import filters, pins
+from dashboard.widgets import filters, pins, tables
 from dashboard.widgets.tables import score_bar
 
 
@@ -133,10 +133,12 @@ def figures(board: Board, case: CaseFile) -> None:
             "Seconds": st.column_config.NumberColumn(format="%.2f", help="Wall time of the explanation."),
         },
     )
+    case_id = case.facts["case_id"]
+    tables.take_frame("Scores", f"{case_id}-scores", shown, f"Scores of {case_id} over all explanation sizes.")
     st.download_button(
         "Arrays (.npz)",
         lambda: export.case_npz(board, case),
-        file_name=f"{case.facts['case_id']}.npz",
+        file_name=f"{case_id}.npz",
         mime="application/octet-stream",
         icon=":material/download:",
         on_click="ignore",

@@ -16,7 +16,7 @@ from dashboard.figures import scatter as scatter_figures
 from dashboard.text import markdown, visible
 from dashboard.theme import BUTTONS
 from dashboard.viewer import export
-from dashboard.widgets import filters, gallery, pins
+from dashboard.widgets import filters, gallery, pins, tables
 from dashboard.widgets.tables import percentage, score_bar, signed_score
 
 VIEWS = {"gallery": ":material/grid_view:", "table": ":material/table_rows:", "scatter": ":material/scatter_plot:"}
@@ -186,12 +186,9 @@ def table(board: Board, selection: Selection, total: int) -> None:
     for name in (name for name in board.explainers if name in scores and name != selection.explainer):
         shown[f"score {name}"] = shown["case_id"].map(scores[name])
         columns[f"score {name}"] = score_bar(visible(theme.explainer_name(name)), f"{measure.name} at {size}.")
-    st.dataframe(
-        shown[[name for name in columns if not shown[name].isna().all()]],
-        hide_index=True,
-        column_config=columns,
-        height=640,
-    )
+    shown = shown[[name for name in columns if not shown[name].isna().all()]]
+    st.dataframe(shown, hide_index=True, column_config=columns, height=640)
+    tables.take_frame("These rows", f"{board.name}-rows", shown, f"Cases of {board.name}: {measure.name} at {size}.")
     if click := st.session_state.get("cases_open"):
         urls.go("case", case=click["label"], **selection.to_params())
 

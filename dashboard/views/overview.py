@@ -25,8 +25,8 @@ SETTINGS = {"regions": "regions a photo at most", "lime_samples": "LIME samples"
 board = boards.current()
 
 
-def _written(make: Callable[[Report], str]) -> bytes:
-    return make(report(board.store)).encode()
+def _written(make: Callable[[Report], str]) -> str:
+    return make(report(board.store))
 
 
 manifest = board.manifest
@@ -104,16 +104,9 @@ with left:
             "photo are not independent. Baselines are scored but not ranked. "
             + ("Paper: Inception v3, 112 photos, 608 cases." if paper_ranks(table1) else "")
         )
-    with st.container(horizontal=True):
-        for form, make in (("CSV", board_as_csv), ("LaTeX", board_as_latex)):
-            st.download_button(
-                f"All methods as {form}",
-                partial(_written, make),
-                file_name=f"{board.name}-board.{'csv' if form == 'CSV' else 'tex'}",
-                icon=":material/download:",
-                type="tertiary",
-                on_click="ignore",
-            )
+    tables.take(
+        "All methods", f"{board.name}-board", partial(_written, board_as_csv), partial(_written, board_as_latex)
+    )
 with right:
     for question, (verdict, support) in (
         ("R1 · Do explainers uncover where the attack was?", answers.answer_r1(summary)),

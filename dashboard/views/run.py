@@ -1,5 +1,6 @@
 """Run: what was computed, how long it took, what failed, and how to do it again."""
 
+import pandas as pd
 import streamlit as st
 
 from compute.reporting.words import aim
@@ -9,21 +10,19 @@ from dashboard.figures import clicks
 from dashboard.figures import run as figures_run
 from dashboard.text import markdown, shell, visible
 from dashboard.theme import BUTTONS
-from dashboard.widgets import wording
+from dashboard.widgets import tables, wording
 
 board = boards.current()
 manifest = board.manifest
 
 
-def listing(values: dict[str, object]) -> None:
+def listing(what: str, values: dict[str, object]) -> None:
     """Names and values in two columns."""
-    shown = {wording.setting(name): wording.plainly(value) for name, value in values.items() if value is not None}
-    st.dataframe(
-        {"Setting": list(shown), "Value": list(shown.values())},
-        hide_index=True,
-        height="content",
-        column_config={"Setting": st.column_config.Column(width="medium")},
-    )
+    found = [(wording.setting(name), wording.plainly(value)) for name, value in values.items() if value is not None]
+    shown = pd.DataFrame(found, columns=["Setting", "Value"])
+    width = {"Setting": st.column_config.Column(width="medium")}
+    st.dataframe(shown, hide_index=True, height="content", column_config=width)
+    tables.take_frame(what, f"{board.name}-{what.lower()}", shown, f"{what} of {board.name}.")
 
 
 st.title("Run")
@@ -48,21 +47,22 @@ else:
 left, right = st.columns(2, gap="large")
 with left:
     st.subheader("Configuration")
-    listing(manifest["config"])
+    listing("Configuration", manifest["config"])
 with right:
     st.subheader("Classifier and device")
-    listing({**manifest["classifier"], "target": aim(manifest["target"])})
-    listing(device)
+    listing("Classifier", {**manifest["classifier"], "target": aim(manifest["target"])})
+    listing("Device", device)
     st.subheader("Versions")
-    listing(dict(manifest.get("environment") or {}))
+    listing("Versions", dict(manifest.get("environment") or {}))
 
 st.subheader("Failures and skipped photos")
 failures = boards.cached(queries.failures, board)
 if failures.empty:
     st.info("None: every photo was read and attacked, and every case explained.", icon=":material/check_circle:")
 else:
+    listed = failures.fillna("").assign(stage=failures["stage"].map(wording.stage)).map(visible)
     st.dataframe(
-        failures.fillna("").assign(stage=failures["stage"].map(wording.stage)).map(visible),
+        listed,
         hide_index=True,
         column_config={
             "stage": "Stage",
@@ -72,17 +72,21 @@ else:
             "reason": st.column_config.Column("Reason", width="large"),
         },
     )
+    tables.take_frame("Failures", f"{board.name}-failures", listed, f"Failures of {board.name}.")
 
 st.subheader("Files")
 files = [(name, file) for name, entry in manifest["tables"].items() for file in entry["files"]]
-st.dataframe(
+listed = pd.DataFrame(
     {
         "table": [visible(wording.table(name)) for name, _ in files],
         "file": [visible(file["name"]) for _, file in files],
         "rows": [file["rows"] for _, file in files],
         "bytes": [file["bytes"] for _, file in files],
         "sha256": [visible(file["sha256"]) for _, file in files],
-    },
+    }
+)
+st.dataframe(
+    listed,
     hide_index=True,
     column_config={
         "table": "Table",
@@ -92,6 +96,7 @@ st.dataframe(
         "sha256": "SHA-256",
     },
 )
+tables.take_frame("Files", f"{board.name}-files", listed, f"Files of {board.name}.")
 if board.store.large:
     st.info(f"This is {LATER}.", icon=":material/info:")
 if st.button("Recompute the checksums", icon=":material/fact_check:"):

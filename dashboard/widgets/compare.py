@@ -1,11 +1,13 @@
 """Two stores side by side, on the cases that both have."""
 
+from functools import partial
+
 import pandas as pd
 import streamlit as st
 
 from compute.errors import InputError
 from compute.reporting.statistics import CLEAR
-from compute.reporting.tabular import latex, spreadsheet
+from compute.reporting.tabular import frame_as_csv, latex
 from compute.reporting.words import bracketed, counted
 from dashboard import urls
 from dashboard.data import boards, pairs
@@ -101,15 +103,8 @@ def _take(found: pd.DataFrame, columns: dict[str, str], stem: str) -> None:
         column=found["column"].map(columns),
     ).pivot(index="Explainer", columns="column", values="cell")
     caption = f"{stem}: differences of means with 95 % intervals over photos, paired by case."
-    with st.container(horizontal=True):
-        for form, suffix, made in (
-            ("CSV", "csv", found.assign(explainer=found["explainer"].map(spreadsheet)).to_csv(index=False)),
-            ("LaTeX", "tex", latex(shown.fillna("--").reset_index(), caption)),
-        ):
-            st.download_button(
-                f"Comparison as {form}", made, file_name=f"{stem}.{suffix}", on_click="ignore", type="tertiary",
-                icon=":material/download:",
-            )  # fmt: skip
+    cells = shown.fillna("--").reset_index()
+    tables.take("Comparison", stem, partial(frame_as_csv, found), partial(latex, cells, caption))
 
 
 def _nothing_shared(found: pd.DataFrame, other: Board) -> bool:

@@ -1,13 +1,16 @@
 """Small tables in a paper's form, as HTML, where every text is escaped; columns that look the same on every page."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
+import pandas as pd
 import streamlit as st
 from streamlit.elements.lib.column_types import ColumnConfig
 
 from compute.reporting.report import paper_ranks
 from compute.reporting.statistics import Estimate, Summary
+from compute.reporting.tabular import frame_as_csv, frame_as_latex
 from compute.reporting.words import bracketed
 from dashboard.text import html
 from dashboard.theme import MEAN_RANK_HELP, MEASURES, colours, distinct, explainer_name
@@ -57,6 +60,25 @@ def _place(found: Mapping[str, Estimate]) -> tuple[float, float]:
     """Best rank first, then baselines by their score."""
     rank, score = found.get("mean_rank_jaccard"), found.get("mean_jaccard")
     return (rank.mean if rank else math.inf, -score.mean if score else math.inf)
+
+
+def take(what: str, stem: str, csv: Callable[[], str], tex: Callable[[], str]) -> None:
+    """Offer a table as CSV and as LaTeX (booktabs); either is made when it is asked for."""
+    with st.container(horizontal=True):
+        for form, suffix, make in (("CSV", "csv", csv), ("LaTeX", "tex", tex)):
+            st.download_button(
+                f"{what} as {form}", partial(_encoded, make), file_name=f"{stem}.{suffix}", on_click="ignore",
+                icon=":material/download:", type="tertiary", key=f"{stem}.{suffix}",
+            )  # fmt: skip
+
+
+def take_frame(what: str, stem: str, frame: pd.DataFrame, caption: str) -> None:
+    """Offer a frame as it is, as CSV and as LaTeX."""
+    take(what, stem, partial(frame_as_csv, frame), partial(frame_as_latex, frame, caption))
+
+
+def _encoded(make: Callable[[], str]) -> bytes:
+    return make().encode()
 
 
 def table(head: str, rows: Sequence[str]) -> str:
