@@ -10,7 +10,7 @@ from dashboard.data.boards import Board
 from dashboard.data.queries import SCORE_EDGES
 from dashboard.data.selection import Selection
 from dashboard.figures.clicks import target
-from dashboard.figures.overview import SIZE_TITLE, finish, label, line_up, records
+from dashboard.figures.overview import SIZE_TITLE, finish, label, line_up, records, wrapped
 from dashboard.text import plotly
 from dashboard.theme import ACCENT, MEASURES, SYMBOLS, colours, dashes, fade, presentation_of
 
@@ -43,15 +43,20 @@ def distributions(board: Board, measure: str, n: str, explainers: tuple[str, ...
             hovertemplate=f"<b>{label(name)}</b><br>{MEASURES[measure].short} %{{customdata[1]}}: "
             "cases: %{y:,}<br>click to see them<extra></extra>",
         )  # fmt: skip
-        figure.add_annotation(
-            text=f"<b>{label(name)}</b>", showarrow=False,
-            xref=f"x{place if place > 1 else ''} domain", yref=f"y{place if place > 1 else ''} domain",
-            x=0.995, y=0.96, xanchor="right", yanchor="top",
-        )  # fmt: skip
+        _entitle(figure, place, name, y=0.96, yanchor="top")
     figure.update_xaxes(range=[0, 1.0])
     figure.update_xaxes(title=f"{score_title(measure, n)} (0-1)", row=len(explainers))
     figure.update_yaxes(title="Cases", range=[0, 1.06 * found["cases"].max()])
     return finish(figure, 60 + 110 * len(explainers), margin={"l": 8, "r": 8, "t": 12, "b": 8})
+
+
+def _entitle(figure: go.Figure, place: int, name: str, *, y: float, yanchor: str) -> None:
+    """Name an explainer's panel, at its right."""
+    number = place if place > 1 else ""
+    figure.add_annotation(
+        text=f"<b>{label(name)}</b>", showarrow=False, xref=f"x{number} domain", yref=f"y{number} domain",
+        x=0.995, y=y, xanchor="right", yanchor=yanchor,
+    )  # fmt: skip
 
 
 def win_matrix(board: Board, measure: str, n: str, explainers: tuple[str, ...]) -> go.Figure:
@@ -59,7 +64,7 @@ def win_matrix(board: Board, measure: str, n: str, explainers: tuple[str, ...]) 
     found = queries.wins(board, measure, n)
     found = found[found["winner"].isin(explainers) & found["loser"].isin(explainers)]
     many, places = len(explainers) > 4, list(range(len(explainers)))
-    names = [label(name) if many else label(name).replace(" ", "<br>") for name in explainers]
+    names = [wrapped(name, 18) for name in explainers]  # cells have room beside them on a phone too
     share = found.assign(share=found["wins"] / found["cases"]).pivot(index="winner", columns="loser", values="share")
     share = share.reindex(index=explainers, columns=explainers)
     figure = go.Figure(
@@ -74,7 +79,7 @@ def win_matrix(board: Board, measure: str, n: str, explainers: tuple[str, ...]) 
         x=[explainers.index(loser) for _, loser, *_ in cells],
         y=[explainers.index(winner) for winner, *_ in cells],
         mode="markers+text", marker={"size": 48, "symbol": "square", "color": "rgba(0,0,0,0)"}, showlegend=False,
-        text=[f"{wins / cases:.0%}" for _, _, wins, _, cases in cells],
+        text=[f"{100 * wins / cases:.0f}" for _, _, wins, _, cases in cells],
         textfont={"size": 11 if many else 15},
         customdata=[(target(Selection(winner, measure, n, winner=winner, loser=loser)), wins, ties, cases,
                      f"{label(winner)} above {label(loser)}")
@@ -86,13 +91,14 @@ def win_matrix(board: Board, measure: str, n: str, explainers: tuple[str, ...]) 
         showgrid=False,
         zeroline=False,
         side="top",
-        tickangle=-60 if many else 0,
+        tickangle=-90 if many else 0,
         tickvals=places,
         ticktext=names,
         title="... than this one",
+        range=[-0.5, len(explainers) - 0.5],
     )
     line_up(figure, names)
-    figure.update_yaxes(showgrid=False, title="This one scores higher ...")
+    figure.update_yaxes(showgrid=False, title="% of cases in which this one scores higher ...")
     return finish(
         figure,
         (120 + 64 * len(explainers)) if many else 60 + 110 * len(explainers),
@@ -101,14 +107,9 @@ def win_matrix(board: Board, measure: str, n: str, explainers: tuple[str, ...]) 
 
 
 def rank_shares(board: Board, measure: str, names: tuple[str, ...]) -> go.Figure:
-    """One panel an explainer: share of cases at each rank against n; a bar leads to its cases."""
+    """One row of bars an explainer: share of cases at each rank against n; a bar leads to its cases."""
     found, explainers = queries.ranks(board, measure), [name for name in names if name in board.ranked]
-    figure = make_subplots(
-        cols=len(explainers),
-        shared_yaxes=True,
-        horizontal_spacing=0.03,
-        subplot_titles=[label(e).replace(" ", "<br>") for e in explainers],  # apart on a phone too
-    )
+    figure = make_subplots(rows=len(explainers), shared_xaxes=True, vertical_spacing=0.22 / len(explainers))
     colour = colours(board.explainers)
     ranks = sorted(found["rank"].unique())
     for place, name in enumerate(explainers, start=1):
@@ -118,18 +119,18 @@ def rank_shares(board: Board, measure: str, names: tuple[str, ...]) -> go.Figure
             figure.add_bar(
                 x=rows["n"], y=rows["share"] * 100,
                 marker={"color": fade(colour[name], strength), "line": {"width": 0}},
-                row=1, col=place, showlegend=False,
+                row=place, col=1, showlegend=False,
                 customdata=[(target(Selection(name, measure, str(k), rank=float(rank))), c)
                             for k, c in records(rows, "n", "cases")],
                 hovertemplate=f"<b>{label(name)}</b>, n = %{{x}}<br>rank {rank:g}: %{{y:.0f}} % "
                 "(cases: %{customdata[1]:,})<br>click to see them<extra></extra>",
             )  # fmt: skip
+        _entitle(figure, place, name, y=1, yanchor="bottom")
     figure.update_layout(barmode="stack", bargap=0.12)
     figure.update_xaxes(dtick=5)
-    figure.update_xaxes(title=SIZE_TITLE, col=(len(explainers) + 1) // 2)
-    figure.update_yaxes(range=[0, 100])
-    figure.update_yaxes(title="Cases, %", col=1)
-    return finish(figure, 360, margin={"l": 8, "r": 8, "t": 52, "b": 8})
+    figure.update_xaxes(title=SIZE_TITLE, row=len(explainers))
+    figure.update_yaxes(title="Cases, %", range=[0, 100])
+    return finish(figure, 60 + 110 * len(explainers), margin={"l": 8, "r": 8, "t": 28, "b": 8})
 
 
 def band_curves(board: Board, measure: str, n: str, explainers: tuple[str, ...]) -> go.Figure:

@@ -1,5 +1,6 @@
 """Plotly figures of the Overview; fonts, grid and background follow the visitor's theme, which Streamlit applies."""
 
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -39,6 +40,11 @@ def records(rows: pd.DataFrame, *columns: str) -> list[tuple[Any, ...]]:
 def label(name: str) -> str:
     """An explainer's name as Plotly may show it."""
     return plotly(explainer_name(name))
+
+
+def wrapped(name: str, width: int) -> str:
+    """The same in lines of about so many letters."""
+    return "<br>".join(map(plotly, textwrap.wrap(explainer_name(name), width, break_on_hyphens=False)))
 
 
 def line_up(figure: go.Figure, names: Sequence[str]) -> None:
