@@ -1,5 +1,6 @@
 """The figures of the board, with three, nine and forty methods."""
 
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import parse_qs
 
@@ -10,7 +11,7 @@ from make_store import make_store
 from streamlit.testing.v1 import AppTest
 
 from compute.scoring.presentations import everything
-from dashboard import STORES_VARIABLE, theme
+from dashboard import STORES_VARIABLE, theme, urls
 from dashboard.data import boards, queries
 from dashboard.figures import board as figures
 from dashboard.widgets import methods
@@ -80,17 +81,42 @@ def test_the_paper_s_three_rank_among_themselves(board: boards.Board) -> None:
     assert len(three.between) == 3
 
 
+@pytest.fixture
+def visit(board: boards.Board, monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
+    """Open a page of the board."""
+
+    def visited(page: str, **query: str) -> AppTest:
+        monkeypatch.setenv(STORES_VARIABLE, str(board.store.path))
+        app = AppTest.from_file(str(Path(theme.__file__).parent / "app.py"), default_timeout=60)
+        app.switch_page(f"views/{page}.py")
+        app.query_params.update(query)
+        app.run()
+        assert not app.exception and not app.error
+        return app
+
+    return visited
+
+
+@pytest.mark.parametrize("page", urls.PAGES)
+def test_every_page_opens(visit: Callable[..., AppTest], page: str) -> None:
+    visit(page)
+
+
+def test_the_matrix_is_drawn_where_the_address_unfolds_it(board: boards.Board, visit: Callable[..., AppTest]) -> None:
+    folded, unfolded = (
+        {c.proto.id for c in visit("overview", **q).get("plotly_chart")} for q in ({}, {"pairs": "open"})
+    )
+    assert len(unfolded - folded) == (len(board.ranked) > 3)
+
+
 @pytest.mark.parametrize("page", ["overview", "explainers"])
 @pytest.mark.parametrize(
-    "query", [{}, {"only": "paper"}, {"board": "restored", "drawn": "lime,x"}, {"only": "none", "board": "1; drop"}]
+    "query", [{"only": "paper"}, {"board": "restored", "drawn": "lime,x"}, {"only": "none", "board": "1; drop"}]
 )
-def test_pages_open(board: boards.Board, page: str, query: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(STORES_VARIABLE, str(board.store.path))
-    app = AppTest.from_file(str(Path(theme.__file__).parent / "app.py"), default_timeout=60)
-    app.switch_page(f"views/{page}.py")
-    app.query_params.update(query)
-    app.run()
-    assert not app.exception and not app.error
+def test_pages_open_by_any_link(
+    board: boards.Board, visit: Callable[..., AppTest], page: str, query: dict[str, str]
+) -> None:
+    app = visit(page, **query)
     drawn = app.multiselect(key="drawn").value if len(board.explainers) > methods.MOST else None
     assert drawn is None or (drawn == ["lime"] if "drawn" in query else len(drawn) == methods.FIRST + 1)
 
