@@ -14,6 +14,7 @@ from typing import Any
 import fatal
 import pytest
 import tiny
+from bucket import Bucket
 from conftest import Command
 
 from compute.__main__ import STOPPED
@@ -38,7 +39,7 @@ def sources() -> list[Source]:
     return sorted(tiny.sources(5), key=lambda source: source.photo_id)
 
 
-def shared(out: Path, **options: Any) -> Store:
+def shared(out: Path | str, **options: Any) -> Store:
     """A store of the tiny sweep by workers."""
     how = {name: options.pop(name) for name in ("workers", "ray") if name in options}
     config = tiny.config(out, explainers=EXPLAINERS, **options)
@@ -108,6 +109,14 @@ def test_killed_drivers_and_workers_leave_no_trace(
     assert found.damaged() == []
     assert found.manifest["config_hash"] == alone.manifest["config_hash"]
     assert {path.name for path in found.path.iterdir()} == {path.name for path in alone.path.iterdir()}
+
+
+@pytest.mark.slow
+def test_workers_fill_a_bucket(alone: Store, s3: Bucket) -> None:
+    found = shared("s3://bucket/shared", workers=2)
+    assert tiny.facts(found) == tiny.facts(alone)
+    assert found.damaged() == []
+    assert s3.names("shared") == {path.name for path in Path(str(alone.path)).iterdir()}
 
 
 @pytest.mark.slow
