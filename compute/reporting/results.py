@@ -119,15 +119,15 @@ def _board(name: str, store: Store, found: Report) -> str:
         apart = {rival: {d.first: d for d in differences_to(connection, rival)} for rival in rivals}
         cost = {who: (passes, seconds) for who, passes, seconds in connection.execute(_COST).fetchall()}
     heads = ["method", "mean rank", "mean Jaccard index", *(f"minus {rival}" for rival in rivals)]
-    heads += ["minus own class's", "minus unattacked photo's", "undone by P_1", "images", "seconds", "SD over seeds"]
+    heads += ["minus own class's", "minus unattacked photo's", "share undone by P_1"]
+    heads += ["images", "seconds", "SD over seeds"]
     rows = []
     for method, measures in found.board.items():
         spread, (passes, seconds) = found.spread.get(method), cost[method]
         cells = [_cell(measures.get("mean_rank_jaccard"), 2), _cell(measures.get("mean_jaccard"), 3)]
         cells += [_difference(apart[rival].get(method)) for rival in rivals]
         cells += [_cell(measures.get(m), 3) for m in ("specificity_class", "specificity_photo")]
-        undone = measures.get("restored")
-        cells += [f"{undone.mean:.0%}" if undone else "", f"{passes:,.0f}", f"{seconds:.2f}"]
+        cells += [_cell(measures.get("restored"), 2), f"{passes:,.0f}", f"{seconds:.2f}"]
         rows.append([method, *cells, f"{spread.case_sd:.3f}" if spread else ""])
     words = "P-values are Holm's over the methods of a column. SD over seeds: of a case's mean Jaccard index."
     return "\n".join([f"## {name}", "", words, "", *_table(heads, rows)])
