@@ -41,13 +41,16 @@ def forest(board: Board, measure: str) -> go.Figure:
     for shade in dict.fromkeys(colour[name] for name in rows):  # whiskers of a trace have one colour
         places = [place for place, name in enumerate(rows) if colour[name] == shade]
         figure.add_trace(_intervals(found, measure, {rows[place]: place for place in places}, shade))
+    columns = 0
     if measure == "mean_jaccard":
         _limits(figure, found, board, len(rows))
-        _cliques(figure, board, rows)
+        columns = _cliques(figure, board, rows)
     figure.update_xaxes(title=BOARD[measure].axis, side="top" if len(rows) > 20 else "bottom")
     line_up(figure, [label(name) for name in rows])
     figure.update_yaxes(range=[len(rows) + 0.5, -1.5])
-    return finish(figure, 150 + 22 * len(rows), showlegend=False, margin={"l": 8, "r": 16, "t": 24, "b": 8})
+    return finish(
+        figure, 150 + 22 * len(rows), showlegend=False, margin={"l": 8, "r": 12 + 10 * columns, "t": 24, "b": 8}
+    )
 
 
 def in_order(found: dict[str, dict[str, Estimate]], names: list[str], measure: str) -> list[str]:
@@ -97,11 +100,11 @@ def _line(figure: go.Figure, x: float, text: str, anchor: str, row: int) -> None
     )  # fmt: skip
 
 
-def _cliques(figure: go.Figure, board: Board, rows: list[str]) -> None:
-    """Bars beside the rows that no test tells apart, in as few columns as they need."""
+def _cliques(figure: go.Figure, board: Board, rows: list[str]) -> int:
+    """Bars beside the rows that no test tells apart, in as few columns as they need; how many those are."""
     found = boards.cached(queries.comparison, board)
     if found is None or list(found.methods) != rows:
-        return
+        return 0
     ends: list[int] = []
     for first, last in found.cliques:
         column = next((i for i, end in enumerate(ends) if end < first), len(ends))
@@ -110,6 +113,7 @@ def _cliques(figure: go.Figure, board: Board, rows: list[str]) -> None:
             type="line", xref="paper", x0=1.005 + 0.008 * column, x1=1.005 + 0.008 * column, y0=first - 0.3,
             y1=last + 0.3, line={"color": ACCENT, "width": 4},
         )  # fmt: skip
+    return len(ends)
 
 
 def specificity(board: Board) -> go.Figure:
