@@ -26,6 +26,9 @@ BESIDE = {
     "bottom center": (-0.5, -1.4),
 }
 """Where a name may stand: the lower left corner of its box from its dot, in the box's own sides."""
+_RED, _BLUE = "#B2182B", "#2166AC"
+DIFFERENCES = [[0, fade(_RED, 0.95)], [0.5, fade(_RED, 0.2)], [0.5, fade(_BLUE, 0.2)], [1, fade(_BLUE, 0.95)]]
+"""Red below zero, blue above, on any theme: what is small has a colour too, and does not glow in the dark."""
 PASSES = 1.0
 """Where methods without a pass stand on the axis of passes, which is logarithmic."""
 
@@ -222,7 +225,7 @@ def pairs(board: Board) -> go.Figure:
     ]
     rows, columns = np.array([names] * len(names)).T, np.array([names] * len(names))
     heat = go.Heatmap(
-        z=np.where(found.p < CLEAR, apart, np.nan), zmid=0, colorscale="RdBu", hoverongaps=True,
+        z=np.where(found.p < CLEAR, apart, np.nan), zmid=0, colorscale=DIFFERENCES, hoverongaps=True,
         customdata=np.dstack([np.array(hover, dtype=object), apart, rows, columns]),
         colorbar={"title": {"text": "row minus column", "side": "right"}, "thickness": 12},
         hovertemplate="<b>%{customdata[2]}</b> against %{customdata[3]}<br>"
