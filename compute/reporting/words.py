@@ -63,7 +63,7 @@ def few_photos(photos: int) -> str:
         return f"{only}; intervals need {LEAST_PHOTOS}."
     return (
         f"{only}. Intervals over fewer than {FEW_PHOTOS} are wide and rest on little: in simulations of 3 to 20 "
-        "photos, 92 to 99 of 100 held the truth instead of 95."
+        "photos, 92 to 100 of 100 held the truth instead of 95."
     )
 
 

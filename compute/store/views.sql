@@ -39,12 +39,6 @@ from photo_sums join explainers on name = explainer
 group by explainer, position
 order by position;
 
--- Sums over a photo's cases at each n, for curves and for resampling photos.
-create view curves as
-select photo_id, explainer, unnest(range(1, 21))::utinyint as n, cases, unnest(jaccard) as jaccard,
-       unnest(hamming) as hamming, unnest(share) as share
-from photo_methods;
-
 -- The mean Jaccard index over n of explanations that were asked for again, otherwise: controls, and other seeds.
 create view control_scores as
 select k.* exclude (pixels, hits), c.photo_id,

@@ -4,14 +4,19 @@ Ranges are half-open, as a selection's are, so that a bar's number is that of th
 """
 
 from collections.abc import Sequence
+from itertools import product
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
+from compute.reporting import intervals
 from compute.reporting.comparison import Comparison
 from compute.reporting.comparison import board as compare_methods
 from compute.reporting.statistics import Estimate, Summary, beyond_counts, summarise
+from compute.store.schema import N_SIZES
 from dashboard.data import boards
 from dashboard.data.boards import Board
 from dashboard.data.intervals import clustered_means
@@ -69,11 +74,24 @@ def counts(board: Board) -> dict[str, int]:
 
 def curves(board: Board, measure: str) -> pd.DataFrame:
     """Mean score over cases by explainer and n: explainer, n, cases, mean, low, high, share (of the image, 0..1)."""
-    sums = board.query(f"select photo_id, explainer, n, cases, {column_of(measure)} as total, share from curves")
-    found = clustered_means(sums, ["explainer", "n"])
-    sizes = sums.groupby(["explainer", "n"], as_index=False)[["share", "cases"]].sum()
-    sizes["share"] /= sizes.pop("cases")
-    return found.merge(sizes, on=["explainer", "n"])
+    with board.cursor() as cursor:  # a row holds all n: a large store has millions of single ones
+        rows: pa.Table = cursor.sql(
+            f"""select dense_rank() over (order by photo_id) - 1 as photo, explainer, cases,
+                       {column_of(measure)} as total, share
+                from photo_methods order by explainer"""
+        ).to_arrow_table()
+    who, names = pd.factorize(rows["explainer"].to_pandas())
+    photo, sizes = rows["photo"].to_numpy(), range(1, N_SIZES + 1)
+    totals, share, cases = np.zeros((3, photo.max(initial=-1) + 1, len(names), N_SIZES))
+    for sums, column in ((totals, "total"), (share, "share")):
+        sums[photo, who] = pc.list_flatten(rows[column]).to_numpy().reshape(-1, N_SIZES)
+    cases[photo, who] = rows["cases"].to_numpy()[:, None]
+    means = intervals.clustered_means(*(sums.reshape(len(sums), -1) for sums in (totals, cases)), bounds=(0, 1))
+    found = pd.DataFrame(product(names, sizes), columns=["explainer", "n"])
+    found["cases"] = cases.sum(axis=0).ravel().astype(int)
+    for column in ("mean", "low", "high"):
+        found[column] = getattr(means, column)
+    return found.assign(share=(share.sum(axis=0) / cases.sum(axis=0)).ravel())
 
 
 _TRAITS = {
