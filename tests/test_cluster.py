@@ -1,5 +1,6 @@
 """Sweeps shared by Ray's workers: the same store, whoever was killed; failures recorded, refusals in words."""
 
+import importlib.metadata
 import os
 import shutil
 import signal
@@ -22,6 +23,7 @@ from compute.errors import InputError, Notice
 from compute.inputs.source import Source
 from compute.store.opening import Store
 from compute.store.parts import Parts
+from compute.sweep import run
 from compute.sweep.run import attack_part, explain_part
 from compute.sweep.sweep import run_sweep
 from compute.sweep.work import cluster
@@ -196,6 +198,18 @@ def test_what_cannot_be_sent_is_refused(tmp_path: Path, address: str) -> None:
     with (tmp_path / "file").open("w") as file, pytest.raises(InputError, match=r"cannot be sent to them \(Pickl"):
         own = replace(tiny.classifier(), name=file)  # type: ignore[arg-type]
         run_sweep(tiny.config(tmp_path / "store"), sources=sources(), classifier=own, ray=address)
+
+
+def test_a_worker_with_other_versions_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They would round differently."""
+    found, passed = found_of(tiny.config(tmp_path), sources())
+    order = Order(tiny.config(tmp_path), found, passed, tiny.classifier(), 1)
+    assert Worker(Path.cwd(), sys.path).open(lambda: order)
+    monkeypatch.setattr(
+        run, "version", lambda package: "9.9" if package == "torch" else importlib.metadata.version(package)
+    )
+    with pytest.raises(InputError, match=r"another environment \(torch: .* there, '?9\.9"):
+        Worker(Path.cwd(), sys.path).open(lambda: order)
 
 
 def test_a_group_attacked_photo_by_photo_is_the_same(alone: Store, tmp_path: Path) -> None:
