@@ -1,6 +1,6 @@
 """What a first visitor would wait for, done early.
 
-The store is opened once the server runs, and browsers load Plotly, 5 MB, beside a page instead of after it.
+The store is opened while the server still loads, and browsers load Plotly, 5 MB, beside a page instead of after it.
 """
 
 import contextlib
@@ -8,17 +8,26 @@ import logging
 from pathlib import Path
 from threading import Thread
 
-import plotly.graph_objects  # noqa: F401 (slow to load, and any page needs it)
 import streamlit as st
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from compute.reporting import comparison  # noqa: F401 (likewise)
-from compute.store import opening  # noqa: F401 (likewise)
+
+def begin() -> None:
+    """Open the store that a visitor sees first, beside loading what any page needs and is slow to load."""
+    for name in ("scriptrunner_utils.script_run_context", "caching.cache_data_api"):  # no visitor, no server yet
+        logging.getLogger(f"streamlit.runtime.{name}").setLevel(logging.ERROR)
+    from dashboard.data import boards  # noqa: F401 (with all that both share, before they part)
+
+    Thread(target=_open_first, daemon=True).start()
+    import plotly.graph_objects
+    import plotly.subplots  # noqa: F401
+
+    from compute.reporting import comparison, report  # noqa: F401
 
 
 class Early:
-    """Middleware that opens the store when the server starts, and names Plotly's script in the head of pages."""
+    """Middleware that names Plotly's script in the head of pages."""
 
     def __init__(self, app: ASGIApp) -> None:
         scripts = (Path(st.__file__).parent / "static" / "static" / "js").glob("PlotlyChart.*.js")
@@ -29,26 +38,25 @@ class Early:
         """Pass a request on."""
 
         async def watched(message: Message) -> None:
-            if message["type"] == "lifespan.startup.complete":
-                Thread(target=_open_first, daemon=True).start()
             if message["type"] == "http.response.start" and self.links:
                 headers = MutableHeaders(scope=message)
                 if headers.get("content-type", "").startswith("text/html"):
                     headers["link"] = self.links
             await send(message)
 
-        await self.app(scope, receive, watched if scope["type"] != "websocket" else send)
+        await self.app(scope, receive, watched if scope["type"] == "http" else send)
 
 
 def _open_first() -> None:
-    """Open the store that a visitor sees first, and ask what its Overview asks."""
-    logging.getLogger("streamlit.runtime.scriptrunner_utils.script_run_context").setLevel(logging.ERROR)  # no visitor
-    from dashboard.data import boards, queries  # here: Streamlit's caches want a server that runs
-    from dashboard.theme import MEASURES
+    """Open the first store, and ask what its Overview asks."""
+    from dashboard.data import boards
 
     with contextlib.suppress(Exception):  # what is wrong with it, the page will say
         for name, path in list(boards.find(boards.root()).items())[:1]:
             board = boards.open_board(name, path)
+            from dashboard.data import queries
+            from dashboard.theme import MEASURES
+
             for query in (queries.summary, queries.comparison, queries.measures_of_all):
                 boards.cached(query, board)
             for measure in MEASURES:

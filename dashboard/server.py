@@ -22,7 +22,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
 from dashboard import HOSTS_VARIABLE
-from dashboard.early import Early
+from dashboard.early import Early, begin
 
 _OPEN_FILES = 4096
 """A session has an event loop of its own, of three files; 256, usual elsewhere than on Linux, are soon used up."""
@@ -69,5 +69,7 @@ def _allow_open_files() -> None:
 
 
 _allow_open_files()
+if HOSTS_VARIABLE in os.environ:  # as `launch` starts it
+    begin()
 _names = set(filter(None, os.environ.get(HOSTS_VARIABLE, "").lower().split(",")))
 app = st.App(Path(__file__).with_name("app.py"), middleware=[Middleware(KnownHosts, names=_names), Middleware(Early)])

@@ -21,7 +21,7 @@ from conftest import Command
 from compute.__main__ import STOPPED
 from compute.errors import InputError, Notice
 from compute.inputs.source import Source
-from compute.store.opening import Store
+from compute.store.opening import Store, open_store
 from compute.store.parts import Parts
 from compute.sweep import run
 from compute.sweep.run import attack_part, explain_part
@@ -115,7 +115,9 @@ def test_killed_drivers_and_workers_leave_no_trace(
 
 @pytest.mark.slow
 def test_workers_fill_a_bucket(alone: Store, s3: Bucket) -> None:
-    found = shared("s3://bucket/shared", workers=2)
+    code = "import test_cluster as t; t.shared('s3://bucket/shared', workers=2)"  # a process knows one cluster of Ray's
+    subprocess.run([sys.executable, "-c", code], env={**ENVIRONMENT, **os.environ}, check=True, timeout=300)
+    found = open_store("s3://bucket/shared")
     assert tiny.facts(found) == tiny.facts(alone)
     assert found.damaged() == []
     assert s3.names("shared") == {path.name for path in Path(str(alone.path)).iterdir()}

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from queue import Queue
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 from urllib.request import urlopen
@@ -18,6 +19,8 @@ from make_store import make_store
 from served import ready, served
 
 from compute.errors import InputError
+from dashboard import STORES_VARIABLE, early
+from dashboard.data import boards
 from dashboard.launch import address, launch
 from dashboard.server import known
 
@@ -131,6 +134,14 @@ def test_the_server_allows_itself_more_open_files() -> None:
 def test_the_server_runs_on_a_loop_that_sends_small_answers_at_once() -> None:
     factory = uvicorn.Config("dashboard.server:app").get_loop_factory()
     assert factory is not None and factory.__module__ == "uvloop"
+
+
+def test_the_first_store_is_opened_before_anybody_visits(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: Queue[str] = Queue()
+    monkeypatch.setenv(STORES_VARIABLE, str(store))
+    monkeypatch.setattr(boards, "open_board", lambda name, path: opened.put(name))
+    early.begin()
+    assert opened.get(timeout=60) == store.name
 
 
 def test_pages_name_plotly_s_script_and_nothing_else_does(store: Path) -> None:

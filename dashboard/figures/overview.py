@@ -44,7 +44,9 @@ def label(name: str) -> str:
 
 def wrapped(name: str, width: int) -> str:
     """The same in lines of about so many letters."""
-    return "<br>".join(map(plotly, textwrap.wrap(explainer_name(name), width, break_on_hyphens=False)))
+    return "<br>".join(
+        map(plotly, textwrap.wrap(explainer_name(name), width, break_on_hyphens=False, break_long_words=False))
+    )
 
 
 def line_up(figure: go.Figure, names: Sequence[str]) -> None:
