@@ -3,6 +3,7 @@
 import csv
 import io
 
+import numpy as np
 import pandas as pd
 
 from compute.reporting.statistics import Estimate
@@ -31,7 +32,7 @@ def test_latex_is_a_table_with_escaped_names() -> None:
 
 
 def test_any_frame_is_a_table() -> None:
-    frame = pd.DataFrame({"name": ["=1+1", "a_b"], "n": [1000, 2], "score": [0.5, None]})
+    frame = pd.DataFrame({"name": ["=1+1", "a_b"], "n": [1000, 2], "score": np.array([0.5, np.nan], np.float32)})
     assert frame_as_csv(frame) == "name,n,score\n'=1+1,1000,0.5\na_b,2,\n"
     text = frame_as_latex(frame, "A table")
     assert r"=1+1 & 1,000 & 0.500 \\" in text and r"a\_b & 2 & -- \\" in text

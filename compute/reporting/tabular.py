@@ -2,7 +2,9 @@
 
 import csv
 import io
+import math
 from collections.abc import Iterable, Mapping
+from numbers import Integral, Real
 
 import pandas as pd
 
@@ -64,11 +66,11 @@ def frame_as_latex(frame: pd.DataFrame, caption: str) -> str:
 
 
 def _plain(value: object) -> str:
-    if isinstance(value, str):
-        return visible(value)
-    if pd.isna(value):  # type: ignore[call-overload]
-        return "--"
-    return f"{value:.3f}" if isinstance(value, float) else f"{value:,}"
+    if isinstance(value, Integral):
+        return f"{value:,}"
+    if isinstance(value, Real):
+        return "--" if math.isnan(value) else f"{float(value):.3f}"
+    return "--" if value is None else visible(str(value))
 
 
 def latex(frame: pd.DataFrame, caption: str) -> str:
