@@ -283,7 +283,7 @@ def test_the_spread_over_seeds_is_that_of_plain_numbers() -> None:
     connection = small([(case, "lime", 10, hits) for case, hits in {**own, "e": 4}.items()], [("lime", False)])
     for (case, repeat), hits in others.items():
         connection.execute(
-            "insert into packed.repeats (case_id, explainer, repeat, pixels, hits, overlap5) "
+            "insert into packed_repeats.repeats (case_id, explainer, repeat, pixels, hits, overlap5) "
             "values (?, 'lime', ?, ?, ?, ?)",
             [case, repeat, [10] * 20, [hits] * 20, 0.4 if repeat == 1 else 0.8],
         )

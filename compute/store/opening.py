@@ -8,6 +8,7 @@ notebooks open stores through this module alone.
 import os
 import warnings
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any
@@ -116,14 +117,22 @@ def connected(
 ) -> duckdb.DuckDBPyConnection:
     """A new in-memory DuckDB with tables and views, where explainers are (name, whether it is a baseline)."""
     connection = duckdb.connect(":memory:", config=_CONNECTION)
-    connection.execute("attach ':memory:' as packed (compress)")
+    whole = {name: table for name, table in tables.items() if isinstance(table, pa.Table)}
+    for name in whole:
+        connection.execute(f"attach ':memory:' as packed_{name} (compress)")
+
+    def pack(name: str) -> None:
+        with connection.cursor() as cursor:
+            cursor.from_arrow(whole[name]).create(f"packed_{name}.main.{name}")
+            cursor.execute(f"checkpoint packed_{name}")
+
+    with ThreadPoolExecutor(2) as pool:  # a thread compresses one table at a time
+        list(pool.map(pack, sorted(whole, key=lambda name: -whole[name].nbytes)))
     for name, table in tables.items():
-        found = connection.from_arrow(table)
-        if isinstance(table, pa.Table):
-            found.create(f"packed.main.{name}")
-            connection.execute(f"checkpoint packed; create view {name} as from packed.main.{name}")
+        if name in whole:
+            connection.execute(f"create view {name} as from packed_{name}.main.{name}")
         else:
-            found.create_view(name)
+            connection.from_arrow(table).create_view(name)
     connection.execute("create table explainers (name varchar, position integer, baseline boolean)")
     rows = [[name, i, baseline] for i, (name, baseline) in enumerate(explainers)]
     connection.executemany("insert into explainers values (?, ?, ?)", rows)
