@@ -127,13 +127,13 @@ def test_workers_fill_a_bucket(alone: Store, s3: Bucket) -> None:
 def test_a_photo_that_kills_its_workers_is_a_recorded_failure(alone: Store, in_folder: Path, address: str) -> None:
     victim = sources()[2]
     fatal.armed(in_folder, victim, tiny.SIZE, "always")
-    with pytest.warns(Notice, match=f"{victim.photo_id}: its worker died, 2 times: killed"):
+    with pytest.warns(Notice, match=f"{victim.photo_id}: its worker died, 3 times: killed"):
         found = shared(Path("store"), ray=address, workers=1)
     assert found.manifest["device"]["threads"] == cluster.CORES
     with found.connect() as connection:
         failures = connection.execute("select stage, photo, reason from failures where reason like '%died%'").fetchall()
     assert failures == [
-        ("explain", victim.photo_id, "its worker died, 2 times: killed, as by the system where memory runs out")
+        ("explain", victim.photo_id, "its worker died, 3 times: killed, as by the system where memory runs out")
     ]
     facts, expected = tiny.facts(found), tiny.facts(alone)
     assert facts["attempts"] == expected["attempts"]

@@ -27,8 +27,8 @@ from compute.sweep.work.worker import Order, Place, Worker
 
 TOGETHER = {"cpu": 1, "cuda": 8}
 """Photos that a worker explains at once, by kind of device: on a GPU some are prepared while others are explained."""
-RETRIES = 1
-"""How often a unit is tried again whose worker died."""
+RETRIES = 2
+"""How often a unit is tried again whose worker died; on a busy machine an attempt may meet one that is dying."""
 PATIENCE = 60
 """Seconds without a worker after which users are told why they wait."""
 
