@@ -146,8 +146,8 @@ def _scatter(panel: Axes, trace: go.Scatter) -> None:
             )  # fmt: skip
     if "text" in mode and trace.text is not None:
         columns = (trace.text, trace.textposition or "middle left", trace.marker.size or 6, colour)
-        for x0, y0, *column in zip(x, y, *(_each(values, len(x)) for values in columns), strict=True):
-            text, position, size, shade = column
+        every = (_each(values, len(x)) for values in columns)
+        for x0, y0, text, position, size, shade in zip(x, y, *every, strict=True):
             inside = "markers" in mode and _colour(shade)[3] == 0
             across, along = ("middle", "center") if inside else str(position).split()
             away = 2 + 0.25 * float(size)
