@@ -249,6 +249,7 @@ TABLE: dict[str, tuple[Edit, str]] = {
     "many case_methods": (table("case_methods", repeated), "case_methods.parquet: 300000 rows"),
     "derived of no case": (column("case_methods", "case_id", first("x")), "case_methods.parquet: not each explanation"),
     "many case_lists": (table("case_lists", repeated), "case_lists.parquet: 300000 rows"),
+    "many case_counts": (table("case_counts", repeated), "case_counts.parquet: 300000 rows"),
     "a list of no case": (column("case_lists", "case_id", first("x")), "case_lists.parquet: not each case once"),
     "a case's lists twice": (column("case_lists", "case_id", lambda c: [c[1], *c[1:]]), "not each case once"),
     "a short list": (column("case_lists", "best_jaccard", first([1.0])), "case_lists.parquet: not a value for each"),

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import make_store as making
 import pandas as pd
 import pyarrow.parquet as pq
@@ -130,7 +131,7 @@ def flip(path: Path) -> None:
     path.write_bytes(content)
 
 
-@pytest.mark.parametrize("table", ["attempts", "explanations"])
+@pytest.mark.parametrize("table", ["attempts", "explanations", "case_counts"])
 def test_damage_to_a_second_file_is_seen_on_opening(several: Path, table: str) -> None:
     flip(several / f"{table}-00001.parquet")
     with pytest.raises(InputError, match=rf"{table}-00001\.parquet: damaged"):
@@ -142,6 +143,19 @@ def test_damage_to_a_second_file_of_a_large_store_is_seen_by_verifying(large: St
     assert large.damaged() == []
     flip(Path(str(large.path)) / f"{table}-00001.parquet")
     assert large.damaged() == [table]
+
+
+@pytest.mark.parametrize(("table", "column"), [("case_counts", "n05"), ("case_lists", "mean_jaccard")])
+def test_damage_to_what_is_read_later_is_no_figure(large: Store, table: str, column: str) -> None:
+    path = Path(str(large.path)) / f"{table}.parquet"
+    group = pq.read_metadata(path).row_group(0)
+    chunks = [group.column(i) for i in range(group.num_columns)]
+    chunk = next(chunk for chunk in chunks if chunk.path_in_schema.startswith(f"{column}."))
+    content = bytearray(path.read_bytes())
+    content[(chunk.dictionary_page_offset or chunk.data_page_offset) + chunk.total_compressed_size - 1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(duckdb.Error, match="CRC"):
+        queries.distribution(board(large), "jaccard", {"n05": "5"}.get(column, "mean"))
 
 
 @pytest.mark.parametrize("file", ["case_lists-00001.parquet", "images-00001.parquet"])

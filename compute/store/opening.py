@@ -31,9 +31,11 @@ from compute.store.tables.reading import check, line, read_table, scanned
 LARGE = 2_000_000
 """Explanations above which a store is large: what it has of each case is read as queries need it."""
 BY_CASE = ("explanations", "controls", "repeats", "case_methods", "case_lists", "photo_methods", "baseline_sums")
-"""Tables of which a large store has too much; `images` are fetched by id from any."""
+"""Tables of which a large store has too much."""
+LATER = ("images", "case_counts")
+"""Tables that are read as queries need them from any store: images by id, counts a column at a time."""
 NOT_DERIVED = "It is a large store: that its derived tables follow from the others was not checked."
-LATER = (
+READ_LATER = (
     "a large store: its photos and attempts were verified, what it has of each case is read as it is needed; "
     "`wolfspider show --verify` reads all of it"
 )
@@ -44,6 +46,7 @@ _CONNECTION: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": False,
     "temp_directory": "",
     "memory_limit": "4GB",
+    "allocator_background_threads": True,
     "threads": 4,
 }
 
@@ -101,8 +104,8 @@ class Store:
         if self.large:
             return []
         entries = self.manifest["tables"]
-        tables = self.tables or {t: read_table(self.path, t, entries[t]) for t in PUBLISHED if t != "images"}
-        return wrongly_derived(tables, self.manifest["explainers"])
+        rest = {t: read_table(self.path, t, entries[t]) for t in PUBLISHED if t not in {"images", *self.tables}}
+        return wrongly_derived({**self.tables, **rest}, self.manifest["explainers"])
 
     def _is_whole(self, table: str) -> bool:
         files = self.manifest["tables"][table]["files"]
@@ -164,12 +167,12 @@ def open_store(path: str | Place) -> Store:
     for table, fault in wrong_rows({t: manifest["tables"][t]["rows"] for t in PUBLISHED}, len(explainers)):
         raise InputError(f"{root / table}.parquet: {fault}; the tables do not fit")
     large = _large(manifest)
-    later = ("images", *BY_CASE) if large else ("images",)
+    later = (*LATER, *BY_CASE) if large else LATER
     tables = {t: read_table(root, t, manifest["tables"][t]) for t in PUBLISHED if t not in later}
     for table, fault in wrong_keys(tables, explainers):
         raise InputError(f"{root / table}.parquet: {fault}; the tables do not fit")
     for table in later:
-        check(root, table, manifest["tables"][table])
+        check(root, table, manifest["tables"][table], whole=not large and table != "images")
     if large:
-        warnings.warn(Notice(f"{root}: {LATER}"), stacklevel=2)
+        warnings.warn(Notice(f"{root}: {READ_LATER}"), stacklevel=2)
     return Store(root if isinstance(root, UPath) else root.resolve(), manifest, tables)

@@ -4,9 +4,11 @@ The descriptions are the Parquet fields' metadata; `data/README.md` is generated
 `python -m compute.store.schema`.
 """
 
+from itertools import groupby
+
 import pyarrow as pa
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 N_SIZES = 20
 """Explanation sizes n = 1..20 (paper, section 4)."""
 
@@ -14,6 +16,11 @@ BLOB_ROW_GROUP = 64
 """Rows in a row group of `images`: one case is fetched by id, so little may be read around it."""
 ROW_GROUP = 25_000
 """Rows in a row group of any other table, whose statistics tell queries which ones to read."""
+
+
+def at_size(n: int) -> str:
+    """The column of `case_counts` that has the counts at an n."""
+    return f"n{n:02d}"
 
 
 def _field(name: str, kind: pa.DataType, doc: str, *, nullable: bool = False) -> pa.Field:
@@ -26,6 +33,10 @@ _REALS, _FLAGS, _COUNTS, _SCORES = (
     pa.list_(pa.field("element", kind, nullable=False)) for kind in (_REAL, _FLAG, _INT, _SCORE)
 )
 _BY_METHOD = pa.list_(pa.field("element", _SCORE, nullable=True))
+_COUNTS_BY_METHOD = pa.list_(
+    pa.field("element", pa.struct([pa.field(name, _INT) for name in ("pixels", "hits")]), nullable=False)
+)
+_EVERY = "of every method, in the order of the manifest; null where it has none"
 CONTROLS = ("class", "photo", "clean")
 """Kinds of controls."""
 MOST_REPEATS = 98
@@ -221,9 +232,7 @@ DERIVED: dict[str, pa.Schema] = {
         [
             _field("case_id", _TEXT, "case"),
             *(
-                _field(
-                    name, _BY_METHOD, f"{meaning} of every method, in the order of the manifest; null where it has none"
-                )
+                _field(name, _BY_METHOD, f"{meaning} {_EVERY}")
                 for name, meaning in (
                     ("mean_jaccard", "mean Jaccard index over n"),
                     ("mean_hamming", "mean Hamming likeness over n"),
@@ -234,6 +243,15 @@ DERIVED: dict[str, pa.Schema] = {
             ),
             _field("r2", _SCORE, "how well LIME's linear surrogate fits the network", nullable=True),
             _field("superpixels", _INT, "of LIME", nullable=True),
+        ]
+    ),
+    "case_counts": pa.schema(
+        [
+            _field("case_id", _TEXT, "case"),
+            *(
+                _field(at_size(n), _COUNTS_BY_METHOD, f"at that n, |P_n| and |P_n and C| {_EVERY}")
+                for n in range(1, N_SIZES + 1)
+            ),
         ]
     ),
     "photo_methods": pa.schema(
@@ -307,15 +325,19 @@ def file_name(table: str, place: int) -> str:
     return f"{table}-{place:05d}.parquet" if place else f"{table}.parquet"
 
 
+def _doc(field: pa.Field) -> str:
+    return str(field.metadata[b"doc"].decode()).replace("|", "\\|")
+
+
 def as_markdown() -> str:
     """The tables as Markdown, one section a table."""
     lines: list[str] = []
     for name, schema in PUBLISHED.items():
         lines += [f"### `{name}.parquet`", "", "| column | type | meaning |", "|---|---|---|"]
-        for field in schema:
-            kind = f"{field.type}{', may be null' if field.nullable else ''}"
-            doc = field.metadata[b"doc"].decode().replace("|", "\\|")
-            lines.append(f"| `{field.name}` | {kind} | {doc} |")
+        for (kind, nullable, doc), alike in groupby(schema, lambda field: (field.type, field.nullable, _doc(field))):
+            names = [f"`{field.name}`" for field in alike]
+            columns = " to ".join((names[0], names[-1])) if len(names) > 2 else ", ".join(names)
+            lines.append(f"| {columns} | {kind}{', may be null' if nullable else ''} | {doc} |")
         lines.append("")
     return "\n".join(lines)
 

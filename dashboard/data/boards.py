@@ -23,8 +23,6 @@ from dashboard.data.images import Images
 
 ASKED_AGAIN = 30
 """Seconds after which a URL is asked again which stores lie there, and whether they have changed."""
-_HELD = ("case_board",)
-"""Views that every selection asks: computed once."""
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -152,8 +150,6 @@ def _open(name: str, _path: Place, stamps: tuple[Stamp, ...]) -> Board:
     try:
         images = Images(store)
         base = store.connect()
-        for view in _HELD:
-            base.execute(f"create table held as from {view}; drop view {view}; alter table held rename to {view}")
     except (duckdb.Error, pa.ArrowException, OSError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"{_path}: the tables cannot be read ({reason}); publish the store again") from error

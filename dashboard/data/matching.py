@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from compute.store.schema import at_size
 from dashboard.data.questions import GRADIENTS, MISSED, ORDERS, QUESTIONS, RANGES, TRAITS
 from dashboard.data.selection import AMONG, MEASURES, Selection, split_names
 
@@ -40,11 +41,11 @@ select found.* exclude (scores), best_method, worst_method from found left join 
 order by found.position"""
 """Cases with the names of their best and worst methods: of those found alone, since texts are slow to compare."""
 
-AT_N = {
-    "jaccard": "jaccard_of(pixels[$n], hits[$n], region_pixels)",
-    "hamming": "hamming_of(pixels[$n], hits[$n], region_pixels, n_pixels)",
+SCORES = {
+    "jaccard": "jaccard_of({counts}.pixels, {counts}.hits, region_pixels)",
+    "hamming": "hamming_of({counts}.pixels, {counts}.hits, region_pixels, n_pixels)",
 }
-"""A score at one n, by measure."""
+"""A score from counts, by measure."""
 
 INSIDE = """len(list_filter($edges, lambda e: (e.y1 > score) <> (e.y2 > score)
   and {x} < (e.x2 - e.x1) * (score - e.y1) / (e.y2 - e.y1) + e.x1)) % 2 = 1"""
@@ -72,7 +73,7 @@ def matching(selection: Selection) -> tuple[str, dict[str, Any]]:
             f"case_id in (select case_id from case_methods where explainer = $explainer"
             f" and rank_{selection.measure}[$n] = $rank)"
         )
-        params["rank"] = selection.rank
+        params |= {"rank": selection.rank, "n": int(selection.n)}
     where += _by_name(selection, params)
     if question := QUESTIONS.get(selection.question):
         where.append(question.condition)
@@ -80,15 +81,14 @@ def matching(selection: Selection) -> tuple[str, dict[str, Any]]:
             params["missed"] = MISSED[selection.measure]
     if selection.minus:
         params["minus"] = selection.minus
-    source, size = _listed(selection.measure, selection.n)
     methods = [name for name in ("explainer", "minus", "winner", "loser") if name in params]
     per_case = PER_CASE.format(
-        source=source,
+        source=_with_lists("case_board", selection.measure, selection.n),
         gradients=GRADIENTS,
         minus="scores[minus_at]" if selection.minus else "0",
         places=", ".join(map(PLACE.format, methods)),
     )
-    return f"select * from ({per_case}) where {' and '.join(where)}", params | size
+    return f"select * from ({per_case}) where {' and '.join(where)}", params
 
 
 def _order(selection: Selection) -> str:
@@ -113,33 +113,22 @@ def _by_name(selection: Selection, params: dict[str, Any]) -> list[str]:
     return where
 
 
-def scored(measure: str, n: str, where: str = "true") -> tuple[str, dict[str, Any]]:
-    """SQL with its parameters for case_id, explainer, score: at the best n, the mean over n, or at one n."""
-    if n.isdigit():
-        source = f"explanations join attempts using (case_id) where {where}"
-        return f"select case_id, explainer, {AT_N[measure]} as score from {source}", {"n": int(n)}
-    column = listed(measure, n)
-    rows = f"select case_id, unnest({column}) as score, unnest(range(len({column}))) as position from case_lists"
-    return (
-        f"select case_id, name as explainer, score from ({rows} where {where}) join explainers using (position)"
-        " where score is not null",
-        {},
-    )
+def scored(measure: str, n: str, where: str = "true") -> str:
+    """SQL for case_id, explainer and its position, score: at the best n, the mean over n, or at one n."""
+    cases = "(select case_id, region_pixels, n_pixels from attempts)" if n.isdigit() else "case_lists"
+    rows = "select case_id, unnest(scores) as score, unnest(range(len(scores))) as position"
+    return f"""select case_id, name as explainer, position, score
+        from ({rows} from ({_with_lists(cases, measure, n)}) where {where}) join explainers using (position)
+        where score is not null"""
 
 
-def _listed(measure: str, n: str) -> tuple[str, dict[str, Any]]:
-    """SQL with its parameters for `case_board` and `scores`, a list by method."""
+def _with_lists(cases: str, measure: str, n: str) -> str:
+    """SQL for some cases and their `scores`, a list by method."""
     if not n.isdigit():
-        return f"select *, {listed(measure, n)} as scores from case_board", {}
-    return (
-        f"""select * from case_board left join (
-            select case_id, [list_extract(found, list_position(places, p)) for p in range(many)] as scores
-            from (select case_id, list(position) as places, list({AT_N[measure]}) as found
-                  from explanations join attempts using (case_id) join explainers on name = explainer group by case_id),
-                 (select count(*) as many from explainers)
-        ) using (case_id)""",
-        {"n": int(n)},
-    )
+        return f"select *, {listed(measure, n)} as scores from {cases}"
+    column, score = at_size(int(n)), SCORES[measure].format(counts="c")
+    return f"""select * exclude (counts), [{score} for c in counts] as scores
+        from {cases} left join (select case_id, {column} as counts from case_counts) using (case_id)"""
 
 
 def column_of(measure: str) -> str:
@@ -181,20 +170,20 @@ def _named(sql: str, selection: Selection, before: str = "") -> str:
 def by_method(ask: Ask, selection: Selection, case_ids: Sequence[str] | None = None) -> pd.DataFrame:
     """The scores of all methods, a column each, by case_id: of these cases, or of all."""
     where = "true" if case_ids is None else "case_id in (select unnest($ids))"
-    source, params = scored(selection.measure, selection.n, where)
-    if case_ids is not None:
-        params["ids"] = list(case_ids)
-    return ask(source, params).pivot(index="case_id", columns="explainer", values="score")
+    params = {} if case_ids is None else {"ids": list(case_ids)}
+    return ask(scored(selection.measure, selection.n, where), params).pivot(
+        index="case_id", columns="explainer", values="score"
+    )
 
 
 def sizes(ask: Ask, selection: Selection, case_ids: Sequence[str], methods: Sequence[str]) -> list[int]:
     """The n at which the score of each (case, method) was taken: the chosen n, or the method's best (1 where none)."""
     if selection.n.isdigit():
         return [int(selection.n)] * len(case_ids)
-    at_n = AT_N[selection.measure].replace("$n", "n")
+    score = SCORES[selection.measure].format(counts="c")
     found = ask(
         f"""select coalesce(list_position(by_n, list_max(by_n)), 1) as n from (
-            select place, [{at_n} for n in range(1, 21)] as by_n
+            select place, [{score} for c in [{{pixels: x[1], hits: x[2]}} for x in list_zip(pixels, hits)]] as by_n
             from (select unnest($ids) as case_id, unnest($methods) as explainer, unnest(range($many)) as place)
             left join explanations using (case_id, explainer) left join attempts using (case_id)
         ) order by place""",

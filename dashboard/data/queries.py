@@ -103,15 +103,17 @@ _TRAITS = {
 def scores(board: Board, measure: str, n: str, *traits: str) -> pd.DataFrame:
     """One row a case and explainer: `explainer`, `score` (at its best n, its mean over n, or at one n), and traits."""
     asked = "".join(f", {_TRAITS[name]} as {name}" for name in traits)
-    source, params = scored(measure, n)
-    return board.query(f"select explainer, score{asked} from ({source}) join cases using (case_id)", params)
+    found = board.query(f"select position, score{asked} from ({scored(measure, n)}) join cases using (case_id)")
+    names = pd.CategoricalDtype(board.explainers)  # a text for each of millions of rows would fill the memory
+    found["explainer"] = pd.Categorical.from_codes(found.pop("position").to_numpy(), dtype=names)
+    return found
 
 
 def distribution(board: Board, measure: str, n: str) -> pd.DataFrame:
     """How many cases have a score within a bar: explainer, bar (index into SCORE_EDGES), cases; empty bars left out."""
     found = scores(board, measure, n)
     found["bar"] = place(found["score"], SCORE_EDGES)
-    return found.groupby(["explainer", "bar"], as_index=False).size().rename(columns={"size": "cases"})
+    return found.groupby(["explainer", "bar"], as_index=False, observed=True).size().rename(columns={"size": "cases"})
 
 
 def bands(board: Board, measure: str, n: str, column: str) -> pd.DataFrame:
@@ -124,7 +126,7 @@ def bands(board: Board, measure: str, n: str, column: str) -> pd.DataFrame:
     found = scores(board, measure, n, "photo_id", column)
     edges = band_edges(found[column])
     found["band"] = place(found[column], edges)
-    sums = found.groupby(["photo_id", "explainer", "band"], as_index=False).agg(
+    sums = found.groupby(["photo_id", "explainer", "band"], as_index=False, observed=True).agg(
         total=("score", "sum"), cases=("score", "size")
     )
     means = clustered_means(sums, ["explainer", "band"]).rename(columns={"low": "mean_low", "high": "mean_high"})
@@ -139,20 +141,18 @@ def by_group(board: Board, measure: str, n: str, column: str) -> pd.DataFrame:
     name, key = {"photo": ("photo_name", "photo_id"), "clean": ("clean_class", "clean_class")}[column]
     found = scores(board, measure, n, *{name, key})
     found["name"], found["key"] = found[name], found[key]
-    return found.groupby(["name", "key", "explainer"], as_index=False).agg(
+    return found.groupby(["name", "key", "explainer"], as_index=False, observed=True).agg(
         mean=("score", "mean"), cases=("score", "size")
     )
 
 
 def wins(board: Board, measure: str, n: str) -> pd.DataFrame:
     """Head to head on cases that both have explained: winner, loser, wins, ties, cases."""
-    source, params = scored(measure, n)
     return board.query(
-        f"""with s as ({source})
+        f"""with s as ({scored(measure, n)})
             select a.explainer as winner, b.explainer as loser, count(*) as cases,
                    count(*) filter (where a.score > b.score) as wins, count(*) filter (where a.score = b.score) as ties
-            from s a join s b on a.case_id = b.case_id and a.explainer <> b.explainer group by all""",
-        params,
+            from s a join s b on a.case_id = b.case_id and a.explainer <> b.explainer group by all"""
     )
 
 

@@ -181,7 +181,7 @@ def tried(path: UPath, action: Callable[[], _T]) -> _T:
 
 
 def _plain(error: BaseException) -> OSError:
-    status = getattr(error, "status", None)
+    status = getattr(error, "status", getattr(error, "status_code", None))  # of aiohttp, of Azure
     if isinstance(error, FileNotFoundError) and isinstance(error.__cause__, Exception):  # of HTTP, whatever it was
         return _plain(error.__cause__)
     if isinstance(error, FileNotFoundError) or status in (404, 410):

@@ -7,7 +7,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from compute.store.schema import DERIVED, WHOLE
+from compute.store.schema import DERIVED, N_SIZES, WHOLE, at_size
 
 SOURCES = {
     "attempts": ["case_id", "photo_id", "region_pixels", "n_pixels"],
@@ -16,6 +16,9 @@ SOURCES = {
     "repeats": ["case_id", "explainer", "pixels", "hits"],
 }
 """What they follow from: columns by table."""
+_AT_EACH_SIZE = ", ".join(
+    f"[{{pixels: m.pixels[{n}], hits: m.hits[{n}]}} for m in methods] as {at_size(n)}" for n in range(1, N_SIZES + 1)
+)
 
 
 def derive(tables: Mapping[str, pa.Table], methods: Mapping[str, bool]) -> dict[str, pa.Table]:
@@ -35,6 +38,7 @@ def derive(tables: Mapping[str, pa.Table], methods: Mapping[str, bool]) -> dict[
             connection.execute("insert into methods values (?, ?, ?)", [name, position, ranked])
         for file in ("measures.sql", "tables/derived.sql"):
             connection.execute(resources.files("compute.store").joinpath(file).read_text())
+        connection.execute(f"create table case_counts as select case_id, {_AT_EACH_SIZE} from counts_by_method")
         return {name: _table(connection, name, schema) for name, schema in DERIVED.items()}
 
 

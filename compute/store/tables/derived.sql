@@ -80,6 +80,14 @@ left join fits using (case_id)
 group by case_id
 order by case_id;
 
+-- One row a case: the counts of every method, from which `case_counts` takes those at each n.
+create or replace temp view counts_by_method as
+select case_id, list({pixels: pixels, hits: hits} order by position) as methods
+from (select distinct case_id from case_methods) cross join (select name as explainer, position from methods)
+left join explanations using (case_id, explainer)
+group by case_id
+order by case_id;
+
 create or replace temp table photo_methods as
 with by_n as (
     select photo_id, explainer, n, count(*) as cases, sum(jaccard) as jaccard, sum(hamming) as hamming, sum(share) as share

@@ -26,8 +26,9 @@ def wrong_rows(rows: Mapping[str, int], explainers: int) -> Iterator[tuple[str, 
             yield table, f"{rows[table]} rows for {rows['explanations']} explanations"
     if rows["rank_counts"] > 2 * N_SIZES * 2 * explainers**2:  # of two measures; ranks may be halves
         yield "rank_counts", f"{rows['rank_counts']} rows for {explainers} explainers"
-    if rows["case_lists"] > rows["attempts"]:
-        yield "case_lists", f"{rows['case_lists']} rows for {rows['attempts']} attempts"
+    for table in ("case_lists", "case_counts"):
+        if rows[table] > rows["attempts"]:
+            yield table, f"{rows[table]} rows for {rows['attempts']} attempts"
     if rows["case_methods"] != rows["explanations"]:
         yield "case_methods", f"{rows['case_methods']} rows for {rows['explanations']} explanations"
 

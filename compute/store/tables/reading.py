@@ -12,7 +12,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from compute.errors import InputError
-from compute.store.files import open_regular, read_whole, sha256
+from compute.store.files import open_regular, read_whole, sha256, sha256_file
 from compute.store.places.place import Place
 from compute.store.schema import PUBLISHED
 
@@ -32,11 +32,7 @@ def read_table(root: Place, table: str, entry: Mapping[str, Any]) -> pa.Table:
     for file in entry["files"]:
         path = root / file["name"]
         data = read_whole(path, LARGEST)
-        if sha256(data) != file["sha256"]:
-            raise InputError(
-                f"{path}: damaged (its checksum is not the manifest's); take another copy of the store, or make it "
-                "again"
-            )
+        _verify(path, sha256(data), file)
         metadata = _check(path, pa.BufferReader(data), table, file["rows"])
         unpacked += sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
         if unpacked > LARGEST_UNPACKED or (table != "rank_counts" and file["rows"] > len(data)):  # its ranks repeat
@@ -47,22 +43,27 @@ def read_table(root: Place, table: str, entry: Mapping[str, Any]) -> pa.Table:
     return pa.concat_tables(pieces)
 
 
-def check(root: Place, table: str, entry: Mapping[str, Any]) -> None:
-    """Check the schema and number of rows of a table that is read later.
+def check(root: Place, table: str, entry: Mapping[str, Any], *, whole: bool) -> None:
+    """Check the schema and number of rows of a table that is read later, or the whole of it.
 
     Raises:
         InputError: they are not the manifest's.
     """
     for file in entry["files"]:
+        if whole:
+            _verify(root / file["name"], sha256_file(root / file["name"]), file)
         with open_regular(root / file["name"]) as opened:
             _check(root / file["name"], opened, table, file["rows"])
 
 
 def scanned(root: Place, table: str, entry: Mapping[str, Any]) -> ds.Dataset:
     """A table as something that is read piece by piece, as queries need it."""
-    kind = ds.ParquetFileFormat()
+    kind = ds.ParquetFileFormat(default_fragment_scan_options=_SCAN)
     opened = [pa.PythonFile(_Shared(open_regular(root / file["name"])), mode="r") for file in entry["files"]]
     return ds.FileSystemDataset([kind.make_fragment(file) for file in opened], PUBLISHED[table], kind)
+
+
+_SCAN = ds.ParquetFragmentScanOptions(page_checksum_verification=True)
 
 
 class _Shared:
@@ -108,6 +109,13 @@ def _unpacked(path: Place, data: bytes, metadata: pq.FileMetaData, table: str) -
     if any((pc.max(pc.binary_length(text.dictionary)).as_py() or 0) > LONGEST for text in texts):
         raise InputError(f"{path}: a text of more than {LONGEST:,} bytes; no store needs that")
     return found
+
+
+def _verify(path: Place, found: str, file: Mapping[str, Any]) -> None:
+    if found != file["sha256"]:
+        raise InputError(
+            f"{path}: damaged (its checksum is not the manifest's); take another copy of the store, or make it again"
+        )
 
 
 def _check(path: Place, source: Any, table: str, rows: int) -> pq.FileMetaData:
