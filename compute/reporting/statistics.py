@@ -100,7 +100,7 @@ def summarise(connection: duckdb.DuckDBPyConnection) -> Summary:
     named = connection.execute("select name from explainers order by position").fetchall()
     names = [name for (name,) in named]
     sums = connection.execute("from photo_sums order by photo_id, explainer").df()
-    columns = {c: _photos_by(sums, c, names) for pair in _COLUMNS.values() for c in pair}
+    columns = _photos_by(sums, names, *{c for pair in _COLUMNS.values() for c in pair})
     ranked = [i for i, cases in enumerate(columns["ranked"].T) if cases.any()]
     explainers: dict[str, dict[str, Estimate]] = {name: {} for name in names}
     for measure, (total, cases) in _COLUMNS.items():
@@ -138,8 +138,8 @@ def differences_to(connection: duckdb.DuckDBPyConnection, rival: str) -> tuple[D
            group by all order by all""",
         [rival],
     ).df()
-    names = list(dict.fromkeys(sums["explainer"]))
-    means = clustered_means(*(_photos_by(sums, c, names) for c in ("jaccard", "cases")), bounds=(-1, 1))
+    names = sums["explainer"].unique().tolist()
+    means = clustered_means(*_photos_by(sums, names, "jaccard", "cases").values(), bounds=(-1, 1))
     return _differences([(name, rival) for name in names], "mean_jaccard", means)
 
 
@@ -149,8 +149,9 @@ def beyond_counts(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, 
     found: dict[str, dict[str, Estimate]] = {name: {} for name in names}
     for view, measures in (("measure_sums", _WHOLE), ("specificity_sums", _SPECIFIC)):
         sums = connection.execute(f"from {view} order by photo_id, explainer").df()
+        columns = _photos_by(sums, names, *measures, *{over for _, over in measures.values()})
         for measure, (bounds, over) in measures.items() if len(sums) else ():
-            totals, cases = (_photos_by(sums, c, names) for c in (measure, over))
+            totals, cases = columns[measure], columns[over]
             means = clustered_means(totals, cases, bounds=bounds) if bounds else clustered_shares(totals, cases)
             for i, name in enumerate(names):
                 if means.photos[i]:
@@ -187,15 +188,17 @@ def _paper(
     connection: duckdb.DuckDBPyConnection, names: list[str]
 ) -> tuple[dict[str, dict[str, Estimate]], tuple[Difference, ...]]:
     sums = connection.execute("from paper_sums order by photo_id, explainer").df()
-    found: dict[str, dict[str, Estimate]] = {name: {} for name in names if name in set(sums["explainer"])}
+    explained = set(sums["explainer"].unique())
+    found: dict[str, dict[str, Estimate]] = {name: {} for name in names if name in explained}
+    columns = _photos_by(sums, list(found), "rank_jaccard", "rank_hamming", "ranked")
+    ranks, cases = columns["rank_jaccard"], columns["ranked"]
     for measure in ("rank_jaccard", "rank_hamming"):
-        means = clustered_means(*(_photos_by(sums, c, list(found)) for c in (measure, "ranked")), bounds=(1, 3))
+        means = clustered_means(columns[measure], cases, bounds=(1, 3))
         for i, name in enumerate(found):
             found[name][f"mean_{measure}"] = _estimate(means, i)
     if not found:
         return {}, ()
     pairs = list(combinations(found, 2))
-    ranks, cases = (_photos_by(sums, c, list(found)) for c in ("rank_jaccard", "ranked"))
     first, second = ([list(found).index(pair[side]) for pair in pairs] for side in (0, 1))
     apart = clustered_means(ranks[:, first] - ranks[:, second], cases[:, first], bounds=(-2, 2))
     return found, _differences(pairs, "mean_rank_jaccard", apart)
@@ -207,15 +210,18 @@ def _against(connection: duckdb.DuckDBPyConnection, baseline: str) -> tuple[Diff
     sums = connection.execute(query, [baseline]).df()
     if sums.empty:
         return ()
-    names = list(dict.fromkeys(sums["explainer"]))
-    better = clustered_means(*(_photos_by(sums, c, names) for c in ("jaccard", "cases")), bounds=(-1, 1))
+    names = sums["explainer"].unique().tolist()
+    better = clustered_means(*_photos_by(sums, names, "jaccard", "cases").values(), bounds=(-1, 1))
     return _differences([(name, baseline) for name in names], "mean_jaccard", better)
 
 
-def _photos_by(sums: pd.DataFrame, column: str, names: list[str]) -> Reals:
-    """(photos, names): a column of per-photo sums, 0 where an explainer has none of a photo."""
-    table = sums.pivot(index="photo_id", columns="explainer", values=column).reindex(columns=names)
-    return table.fillna(0).to_numpy(np.float64)
+def _photos_by(sums: pd.DataFrame, names: list[str], *columns: str) -> dict[str, Reals]:
+    """(photos, names) by column of per-photo sums, photos in order; 0 where an explainer has none of a photo."""
+    photo, photos = pd.factorize(sums["photo_id"], sort=True)
+    explainer = pd.Index(names).get_indexer(pd.Index(sums["explainer"]))
+    tables = np.zeros((len(columns), len(photos), len(names)))
+    tables[:, photo, explainer] = sums[list(columns)].to_numpy(np.float64).T
+    return dict(zip(columns, tables, strict=True))
 
 
 def _differences(pairs: Sequence[tuple[str, str]], measure: str, means: Means) -> tuple[Difference, ...]:

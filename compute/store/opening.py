@@ -47,7 +47,7 @@ _CONNECTION: dict[str, str | bool | int | float | list[str]] = {
     "temp_directory": "",
     "memory_limit": "4GB",
     "allocator_background_threads": True,
-    "threads": 4,
+    "threads": min(4, os.cpu_count() or 1),
 }
 
 

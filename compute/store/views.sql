@@ -75,9 +75,12 @@ group by explainer;
 -- Of the cases that two methods have explained, the share in which the first has the higher mean Jaccard index; ties
 -- count half.
 create view wins as
-select a.explainer, b.explainer as rival, count(*) as cases,
-       avg(case when a.mean_jaccard > b.mean_jaccard then 1.0 when a.mean_jaccard = b.mean_jaccard then 0.5 else 0 end) as won
-from case_methods a join case_methods b using (case_id)
+select explainer, rival, count(*) as cases, avg(case when own > other then 1.0 when own = other then 0.5 else 0 end) as won
+from (
+    select a.name as explainer, b.name as rival, mean_jaccard[a.position + 1] as own, mean_jaccard[b.position + 1] as other
+    from case_lists, explainers a, explainers b
+)
+where own is not null and other is not null
 group by all;
 
 -- Cases with what they are filtered and ordered by: lists have an element a method, in the order of `explainers`.

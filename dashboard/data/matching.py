@@ -115,11 +115,16 @@ def _by_name(selection: Selection, params: dict[str, Any]) -> list[str]:
 
 def scored(measure: str, n: str, where: str = "true") -> str:
     """SQL for case_id, explainer and its position, score: at the best n, the mean over n, or at one n."""
-    cases = "(select case_id, region_pixels, n_pixels from attempts)" if n.isdigit() else "case_lists"
     rows = "select case_id, unnest(scores) as score, unnest(range(len(scores))) as position"
     return f"""select case_id, name as explainer, position, score
-        from ({rows} from ({_with_lists(cases, measure, n)}) where {where}) join explainers using (position)
+        from ({rows} from ({lists(measure, n)}) where {where}) join explainers using (position)
         where score is not null"""
+
+
+def lists(measure: str, n: str) -> str:
+    """SQL for case_id and `scores`, a list by method, at the best n, the mean over n, or at one n."""
+    cases = "(select case_id, region_pixels, n_pixels from attempts where success)" if n.isdigit() else "case_lists"
+    return f"select case_id, scores from ({_with_lists(cases, measure, n)})"
 
 
 def _with_lists(cases: str, measure: str, n: str) -> str:

@@ -20,7 +20,7 @@ from compute.store.schema import N_SIZES
 from dashboard.data import boards
 from dashboard.data.boards import Board
 from dashboard.data.intervals import clustered_means
-from dashboard.data.matching import column_of, scored
+from dashboard.data.matching import column_of, lists, scored
 
 SCORE_EDGES = np.round(np.arange(0, 1, 0.05), 2)
 """Lower ends of the bars of a distribution; the last has no upper end."""
@@ -149,10 +149,12 @@ def by_group(board: Board, measure: str, n: str, column: str) -> pd.DataFrame:
 def wins(board: Board, measure: str, n: str) -> pd.DataFrame:
     """Head to head on cases that both have explained: winner, loser, wins, ties, cases."""
     return board.query(
-        f"""with s as ({scored(measure, n)})
-            select a.explainer as winner, b.explainer as loser, count(*) as cases,
-                   count(*) filter (where a.score > b.score) as wins, count(*) filter (where a.score = b.score) as ties
-            from s a join s b on a.case_id = b.case_id and a.explainer <> b.explainer group by all"""
+        f"""select winner, loser, count(*) as cases, count(*) filter (where one > other) as wins,
+                   count(*) filter (where one = other) as ties
+            from (
+              select a.name as winner, b.name as loser, scores[a.position + 1] as one, scores[b.position + 1] as other
+              from ({lists(measure, n)}), explainers a, explainers b where a.position <> b.position
+            ) where one is not null and other is not null group by all"""
     )
 
 
