@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import Thread
 
 import streamlit as st
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
@@ -27,21 +27,30 @@ def begin() -> None:
 
 
 class Early:
-    """Middleware that names Plotly's script in the head of pages."""
+    """Middleware that names Plotly's script in the head of pages, where browsers load and run it while they wait."""
 
     def __init__(self, app: ASGIApp) -> None:
         scripts = (Path(st.__file__).parent / "static" / "static" / "js").glob("PlotlyChart.*.js")
-        links = ", ".join(f"<./static/js/{script.name}>; rel=modulepreload; crossorigin" for script in scripts)
-        self.app, self.links = app, links
+        tags = [f'<script type="module" src="./static/js/{script.name}"></script>' for script in scripts]
+        self.app, self.head = app, "".join([*tags, "</head>"]).encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on."""
+        start: list[Message] = []
 
         async def watched(message: Message) -> None:
-            if message["type"] == "http.response.start" and self.links:
-                headers = MutableHeaders(scope=message)
-                if headers.get("content-type", "").startswith("text/html"):
-                    headers["link"] = self.links
+            if message["type"] == "http.response.start":
+                kind = Headers(raw=message["headers"]).get("content-type", "")
+                if kind.startswith("text/html"):
+                    start.append(message)
+                    return
+            if start:
+                first, body = start.pop(), message.get("body", b"")
+                message = {**message, "body": body.replace(b"</head>", self.head)}
+                headers = MutableHeaders(raw=first["headers"])
+                if "content-length" in headers:
+                    headers["content-length"] = str(int(headers["content-length"]) + len(message["body"]) - len(body))
+                await send(first)
             await send(message)
 
         await self.app(scope, receive, watched if scope["type"] == "http" else send)

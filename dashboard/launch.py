@@ -74,6 +74,7 @@ def launch(
     environment = {
         "ARROW_DEFAULT_MEMORY_POOL": "system",  # Arrow's own keeps the memory of tables that are gone,
         "MALLOC_ARENA_MAX": "2",  # and so do as many heaps as there are threads
+        "OPENBLAS_NUM_THREADS": "1",  # those of NumPy would keep visitors' threads waiting
         **os.environ,
         STORES_VARIABLE: str(path if isinstance(path, UPath) else path.resolve()),
         HOSTS_VARIABLE: names,

@@ -11,7 +11,7 @@ from pathlib import Path
 from queue import Queue
 from typing import Any
 from urllib.parse import urljoin, urlsplit
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import pytest
 import uvicorn
@@ -144,11 +144,13 @@ def test_the_first_store_is_opened_before_anybody_visits(store: Path, monkeypatc
     assert opened.get(timeout=60) == store.name
 
 
-def test_pages_name_plotly_s_script_and_nothing_else_does(store: Path) -> None:
+def test_pages_run_plotly_s_script_at_once_and_nothing_else_does(store: Path) -> None:
     with served(store) as at:
         with urlopen(f"{at}/cases") as page:
-            found = re.fullmatch(r"<(.*PlotlyChart.*\.js)>; rel=modulepreload; crossorigin", page.headers["link"])
-        assert found is not None
-        with urlopen(urljoin(f"{at}/cases", found[1])) as script:
-            assert script.status == 200 and "link" not in script.headers
-            assert len(script.read()) > 10**6
+            text = page.read().decode()
+            assert len(text.encode()) == int(page.headers["content-length"]) and text.rstrip().endswith("</html>")
+        (found,) = re.findall(r'<script type="module" src="(.*PlotlyChart.*\.js)"></script>\s*</head>', text)
+        with urlopen(urljoin(f"{at}/cases", found)) as script:
+            assert script.status == 200 and int(script.headers["content-length"]) == len(script.read()) > 10**6
+        with urlopen(Request(f"{at}/cases", method="HEAD")) as head:
+            assert head.read() == b""

@@ -115,7 +115,7 @@ def test_only_what_a_store_can_hold_is_read(tmp_path: Path) -> None:
             "classifier": {"size": SIZE},
             "tables": {"images": {"files": [file]}},
         }
-        found = Images(Store(tmp_path, manifest, {})).read(table["owner"].to_pylist()[:1])
+        found = Images(Store(tmp_path, manifest, {}, {})).read(table["owner"].to_pylist()[:1])
         assert {owner: data for (owner, _), data in found.items()} == expected, name
 
 

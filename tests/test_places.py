@@ -61,9 +61,9 @@ def test_a_store_on_the_web_is_read_by_ranges(site: tuple[str, type[Ranges]], lo
     assert store.damaged() == []
     by_table = {t: [r for method, path, r in server.asked if method == "GET" and t in path] for t in PUBLISHED}
     assert all(found for found in by_table.values()) and all(by_table["images"])
-    with open_regular(store.files("images")[0]) as file:
+    with open_regular(store.paths("images")[0]) as file:
         file.seek(1000)
-        assert file.read(7) == read_whole(local.files("images")[0], 2**30)[1000:1007]
+        assert file.read(7) == read_whole(local.paths("images")[0], 2**30)[1000:1007]
 
 
 @pytest.mark.parametrize("fault", ["cut", "503", "429"])

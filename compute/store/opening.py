@@ -26,12 +26,12 @@ from compute.store.places.place import Place, place
 from compute.store.schema import PUBLISHED
 from compute.store.tables.derived import wrongly_derived
 from compute.store.tables.keys import wrong_keys, wrong_rows
-from compute.store.tables.reading import check, line, read_table, scanned
+from compute.store.tables.reading import check, line, opened, read_table, scanned
 
 LARGE = 2_000_000
 """Explanations above which a store is large: what it has of each case is read as queries need it."""
 BY_CASE = ("explanations", "controls", "repeats", "case_methods", "case_lists", "photo_methods", "baseline_sums")
-"""Tables of which a large store has too much."""
+"""Tables that are unpacked as queries need them; of a large store, they are read then, too."""
 LATER = ("images", "case_counts")
 """Tables that are read as queries need them from any store: images by id, counts a column at a time."""
 NOT_DERIVED = "It is a large store: that its derived tables follow from the others was not checked."
@@ -60,11 +60,13 @@ class Store:
         manifest: as published.
         tables: those in memory: their bytes are the manifest's, and they fit each other. Any others are read as queries
             need them; `damaged` verifies those.
+        files: of those `BY_CASE`.
     """
 
     path: Place
     manifest: dict[str, Any]
     tables: Mapping[str, pa.Table] = field(repr=False, compare=False)
+    files: Mapping[str, Sequence[bytes]] = field(repr=False, compare=False)
 
     @property
     def large(self) -> bool:
@@ -80,16 +82,23 @@ class Store:
             InputError: the tables need more memory than a connection may take.
         """
         entries = self.manifest["tables"]
-        scans = {name: scanned(self.path, name, entries[name]) for name in PUBLISHED if name not in self.tables}
+        whole = {name: table for name, table in self.tables.items() if name not in BY_CASE}
+        scans = {
+            name: scanned(map(pa.BufferReader, self.files[name]), name)
+            if name in self.files
+            else scanned(opened(self.path, entries[name]), name)
+            for name in PUBLISHED
+            if name not in whole
+        }
         try:
             explainers = [(e["name"], e["baseline"]) for e in self.manifest["explainers"]]
-            connection = connected({**self.tables, **scans}, explainers)
+            connection = connected({**whole, **scans}, explainers)
         except duckdb.Error as error:
             raise InputError(f"{self.path}: the tables cannot be read ({line(error)})") from error
         connection.execute("set lock_configuration = true")
         return connection
 
-    def files(self, table: str) -> list[Place]:
+    def paths(self, table: str) -> list[Place]:
         """The Parquet files of a table, in order."""
         return [self.path / file["name"] for file in self.manifest["tables"][table]["files"]]
 
@@ -104,7 +113,7 @@ class Store:
         if self.large:
             return []
         entries = self.manifest["tables"]
-        rest = {t: read_table(self.path, t, entries[t]) for t in PUBLISHED if t not in {"images", *self.tables}}
+        rest = {t: read_table(self.path, t, entries[t])[0] for t in PUBLISHED if t not in {"images", *self.tables}}
         return wrongly_derived({**self.tables, **rest}, self.manifest["explainers"])
 
     def _is_whole(self, table: str) -> bool:
@@ -168,11 +177,13 @@ def open_store(path: str | Place) -> Store:
         raise InputError(f"{root / table}.parquet: {fault}; the tables do not fit")
     large = _large(manifest)
     later = (*LATER, *BY_CASE) if large else LATER
-    tables = {t: read_table(root, t, manifest["tables"][t]) for t in PUBLISHED if t not in later}
+    read = {t: read_table(root, t, manifest["tables"][t]) for t in PUBLISHED if t not in later}
+    tables = {t: table for t, (table, _) in read.items()}
     for table, fault in wrong_keys(tables, explainers):
         raise InputError(f"{root / table}.parquet: {fault}; the tables do not fit")
     for table in later:
         check(root, table, manifest["tables"][table], whole=not large and table != "images")
     if large:
         warnings.warn(Notice(f"{root}: {READ_LATER}"), stacklevel=2)
-    return Store(root if isinstance(root, UPath) else root.resolve(), manifest, tables)
+    files = {t: files for t, (_, files) in read.items() if t in BY_CASE}
+    return Store(root if isinstance(root, UPath) else root.resolve(), manifest, tables, files)

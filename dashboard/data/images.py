@@ -40,7 +40,7 @@ class Images:
         entries = store.manifest["tables"]["images"]["files"]
         self._files = [
             (entry["least"], entry["greatest"], _File(path, size))
-            for path, entry in zip(store.files("images"), entries, strict=True)
+            for path, entry in zip(store.paths("images"), entries, strict=True)
         ]
 
     def read(self, owners: Collection[str]) -> dict[tuple[str, str], bytes]:

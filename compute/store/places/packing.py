@@ -60,7 +60,7 @@ def pack(store: Store, out: str | Place, *, images: bool = True) -> Store:
 def _copy(store: Store, folder: Path, images: bool) -> None:
     folder.mkdir()
     manifest = json.loads(json.dumps(store.manifest))
-    for file in (file for table in PUBLISHED if images or table != "images" for file in store.files(table)):
+    for file in (file for table in PUBLISHED if images or table != "images" for file in store.paths(table)):
         with open_regular(file) as source, (folder / file.name).open("xb") as copy:
             shutil.copyfileobj(source, copy, 2**20)
     if not images:

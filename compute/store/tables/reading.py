@@ -1,7 +1,7 @@
 """Reading the tables of a store that may come from anywhere: whole and verified, or later, as queries need them."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from io import BufferedReader
 from threading import Lock, local
 from typing import Any
@@ -22,13 +22,15 @@ LONGEST = 2**20
 """Bytes of a text in a table."""
 
 
-def read_table(root: Place, table: str, entry: Mapping[str, Any]) -> pa.Table:
-    """A table whose bytes are the manifest's, texts as dictionaries.
+def read_table(root: Place, table: str, entry: Mapping[str, Any]) -> tuple[pa.Table, list[bytes]]:
+    """A table, texts as dictionaries, and its files, whose bytes are the manifest's.
 
     Raises:
         InputError: they are not, or are no such table, or more than is sane.
     """
-    pieces, unpacked = [], 0
+    pieces: list[pa.Table] = []
+    files: list[bytes] = []
+    unpacked = 0
     for file in entry["files"]:
         path = root / file["name"]
         data = read_whole(path, LARGEST)
@@ -40,7 +42,8 @@ def read_table(root: Place, table: str, entry: Mapping[str, Any]) -> pa.Table:
                 f"{path}: {file['rows']} rows, {unpacked} bytes in a file of {len(data)}; no store needs that"
             )
         pieces.append(_unpacked(path, data, metadata, table))
-    return pa.concat_tables(pieces)
+        files.append(data)
+    return pa.concat_tables(pieces), files
 
 
 def check(root: Place, table: str, entry: Mapping[str, Any], *, whole: bool) -> None:
@@ -56,11 +59,15 @@ def check(root: Place, table: str, entry: Mapping[str, Any], *, whole: bool) -> 
             _check(root / file["name"], opened, table, file["rows"])
 
 
-def scanned(root: Place, table: str, entry: Mapping[str, Any]) -> ds.Dataset:
-    """A table as something that is read piece by piece, as queries need it."""
+def opened(root: Place, entry: Mapping[str, Any]) -> list[pa.NativeFile]:
+    """The files of a table."""
+    return [pa.PythonFile(_Shared(open_regular(root / file["name"])), mode="r") for file in entry["files"]]
+
+
+def scanned(files: Iterable[pa.NativeFile], table: str) -> ds.Dataset:
+    """A table as something that is unpacked piece by piece, as queries need it."""
     kind = ds.ParquetFileFormat(default_fragment_scan_options=_SCAN)
-    opened = [pa.PythonFile(_Shared(open_regular(root / file["name"])), mode="r") for file in entry["files"]]
-    return ds.FileSystemDataset([kind.make_fragment(file) for file in opened], PUBLISHED[table], kind)
+    return ds.FileSystemDataset([kind.make_fragment(file) for file in files], PUBLISHED[table], kind)
 
 
 _SCAN = ds.ParquetFragmentScanOptions(page_checksum_verification=True)
