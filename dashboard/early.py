@@ -57,16 +57,21 @@ class Early:
 
 
 def _open_first() -> None:
-    """Open the first store, and ask what its Overview asks."""
+    """Open the first store, ask what its Overview asks, and draw what it draws first."""
     from dashboard.data import boards
 
     with contextlib.suppress(Exception):  # what is wrong with it, the page will say
         for name, path in list(boards.find(boards.root()).items())[:1]:
             board = boards.open_board(name, path)
             from dashboard.data import queries
-            from dashboard.theme import MEASURES
+            from dashboard.figures.board import cost, forest, specificity
+            from dashboard.figures.clicks import still
+            from dashboard.theme import BOARD, MEASURES
 
             for query in (queries.summary, queries.comparison, queries.measures_of_all):
                 boards.cached(query, board)
+            boards.shared(still, board, forest, next(iter(BOARD)))
+            for draw in (specificity, cost) if boards.cached(queries.has_controls, board) else ():
+                boards.shared(still, board, draw)
             for measure in MEASURES:
                 boards.cached(queries.curves, board, measure)

@@ -29,7 +29,7 @@ def target(selection: Selection) -> str:
 
 def chart(draw: Callable[Concatenate[Board, _P], go.Figure], board: Board, *args: _P.args, **kwargs: _P.kwargs) -> None:
     """Draw a figure of a board, and offer it for a paper; a click on a mark with a selection opens Cases with it."""
-    figure = boards.shared(_still, board, draw, *args, **kwargs)
+    figure = boards.shared(still, board, draw, *args, **kwargs)
     name = draw.__name__
     event = st.plotly_chart(figure, key=f"chart-{name}", on_select="rerun", selection_mode="points", config=BUTTONS)
     take(figure, draw, board, *(a for a in args if isinstance(a, str)))
@@ -40,7 +40,7 @@ def chart(draw: Callable[Concatenate[Board, _P], go.Figure], board: Board, *args
             urls.go("cases", **dict(parse_qsl(query)))
 
 
-def _still(
+def still(
     board: Board, draw: Callable[Concatenate[Board, _P], go.Figure], /, *args: _P.args, **kwargs: _P.kwargs
 ) -> go.Figure:
     """The figure with axes that stay: a drag must not push the data out of sight, nor keep a swipe from scrolling."""
