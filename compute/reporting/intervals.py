@@ -58,12 +58,14 @@ def clustered_means(
     """
     photos = np.count_nonzero(cases, axis=0)
     found = np.full((4, cases.shape[1]), np.nan)
-    own_first = np.argsort(cases == 0, axis=0, kind="stable")
     for count in np.unique(photos[photos > 0]):
         alike = np.flatnonzero(photos == count)
         for groups in np.split(alike, range(_TOGETHER, len(alike), _TOGETHER)):
-            own = own_first[:count, groups], groups
-            found[:, groups] = _bootstrap_t(totals[own], cases[own], seed)
+            sums, sizes = totals[:, groups], cases[:, groups]
+            if count < len(cases):
+                own = np.argsort(sizes == 0, axis=0, kind="stable")[:count]
+                sums, sizes = (np.take_along_axis(table, own, axis=0) for table in (sums, sizes))
+            found[:, groups] = _bootstrap_t(sums, sizes, seed)
     found[1:3] = found[1:3].clip(*bounds)
     mean, low, high, p = found
     return Means(mean, low, high, p, photos)
