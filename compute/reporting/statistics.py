@@ -217,6 +217,7 @@ def _against(connection: duckdb.DuckDBPyConnection, baseline: str) -> tuple[Diff
 
 def _photos_by(sums: pd.DataFrame, names: list[str], *columns: str) -> dict[str, Reals]:
     """(photos, names) by column of per-photo sums, photos in order; 0 where an explainer has none of a photo."""
+    sums = sums[sums["explainer"].isin(names)]
     photo, photos = pd.factorize(sums["photo_id"], sort=True)
     explainer = pd.Index(names).get_indexer(pd.Index(sums["explainer"]))
     tables = np.zeros((len(columns), len(photos), len(names)))

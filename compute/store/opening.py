@@ -26,16 +26,17 @@ from compute.store.places.place import Place, place
 from compute.store.schema import PUBLISHED
 from compute.store.tables.derived import wrongly_derived
 from compute.store.tables.keys import wrong_keys, wrong_rows
-from compute.store.tables.reading import check, line, opened, read_table, scanned
+from compute.store.tables.reading import check, line, opened, read_files, scanned, unpacked
 
 LARGE = 2_000_000
 """Explanations above which a store is large: what it has of each case is read as queries need it."""
-BY_CASE = ("explanations", "controls", "repeats", "case_methods", "case_lists", "photo_methods", "baseline_sums")
-"""Tables that are unpacked as queries need them; of a large store, they are read then, too."""
-LATER = ("images", "case_counts")
-"""Tables that are read as queries need them from any store: images by id, counts a column at a time."""
+BY_CASE = (
+    "explanations", "controls", "repeats", "case_methods", "case_lists", "case_counts",
+    "photo_methods", "baseline_sums",
+)  # fmt: skip
+"""Tables that are unpacked as queries need them; a large store has too much of them to hold them even packed."""
 NOT_DERIVED = "It is a large store: that its derived tables follow from the others was not checked."
-READ_LATER = (
+LATER = (
     "a large store: its photos and attempts were verified, what it has of each case is read as it is needed; "
     "`wolfspider show --verify` reads all of it"
 )
@@ -58,9 +59,9 @@ class Store:
     Attributes:
         path: where it lies.
         manifest: as published.
-        tables: those in memory: their bytes are the manifest's, and they fit each other. Any others are read as queries
-            need them; `damaged` verifies those.
-        files: of those `BY_CASE`.
+        tables: those in memory: their bytes are the manifest's, and they fit each other.
+        files: those in memory, of tables `BY_CASE`: their bytes are the manifest's. What neither has is read as queries
+            need it; `damaged` verifies that.
     """
 
     path: Place
@@ -113,8 +114,10 @@ class Store:
         if self.large:
             return []
         entries = self.manifest["tables"]
-        rest = {t: read_table(self.path, t, entries[t])[0] for t in PUBLISHED if t not in {"images", *self.tables}}
-        return wrongly_derived({**self.tables, **rest}, self.manifest["explainers"])
+        rest = [name for name in PUBLISHED if name not in {"images", *self.tables}]
+        files = {t: self.files.get(t) or read_files(self.path, t, entries[t]) for t in rest}
+        tables = {t: unpacked(self.path, t, files[t]) for t in rest}
+        return wrongly_derived({**self.tables, **tables}, self.manifest["explainers"])
 
     def _is_whole(self, table: str) -> bool:
         files = self.manifest["tables"][table]["files"]
@@ -176,14 +179,14 @@ def open_store(path: str | Place) -> Store:
     for table, fault in wrong_rows({t: manifest["tables"][t]["rows"] for t in PUBLISHED}, len(explainers)):
         raise InputError(f"{root / table}.parquet: {fault}; the tables do not fit")
     large = _large(manifest)
-    later = (*LATER, *BY_CASE) if large else LATER
-    read = {t: read_table(root, t, manifest["tables"][t]) for t in PUBLISHED if t not in later}
-    tables = {t: table for t, (table, _) in read.items()}
+    later = ("images", *BY_CASE) if large else ("images",)
+    files = {t: read_files(root, t, manifest["tables"][t]) for t in PUBLISHED if t not in later}
+    tables = {t: unpacked(root, t, data) for t, data in files.items() if t != "case_counts"}  # as much as all others
     for table, fault in wrong_keys(tables, explainers):
         raise InputError(f"{root / table}.parquet: {fault}; the tables do not fit")
     for table in later:
-        check(root, table, manifest["tables"][table], whole=not large and table != "images")
+        check(root, table, manifest["tables"][table])
     if large:
-        warnings.warn(Notice(f"{root}: {READ_LATER}"), stacklevel=2)
-    files = {t: files for t, (_, files) in read.items() if t in BY_CASE}
-    return Store(root if isinstance(root, UPath) else root.resolve(), manifest, tables, files)
+        warnings.warn(Notice(f"{root}: {LATER}"), stacklevel=2)
+    packed = {t: data for t, data in files.items() if t in BY_CASE}
+    return Store(root if isinstance(root, UPath) else root.resolve(), manifest, tables, packed)

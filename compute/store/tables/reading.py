@@ -1,7 +1,7 @@
 """Reading the tables of a store that may come from anywhere: whole and verified, or later, as queries need them."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from io import BufferedReader
 from threading import Lock, local
 from typing import Any
@@ -12,9 +12,9 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from compute.errors import InputError
-from compute.store.files import open_regular, read_whole, sha256, sha256_file
+from compute.store.files import open_regular, read_whole, sha256
 from compute.store.places.place import Place
-from compute.store.schema import PUBLISHED
+from compute.store.schema import PUBLISHED, file_name
 
 LARGEST, LARGEST_UNPACKED = 2**28, 2**30
 """Bytes of a file and of a table in memory; a million explanations take about 20 MB of the first, 200 of the second."""
@@ -22,39 +22,49 @@ LONGEST = 2**20
 """Bytes of a text in a table."""
 
 
-def read_table(root: Place, table: str, entry: Mapping[str, Any]) -> tuple[pa.Table, list[bytes]]:
-    """A table, texts as dictionaries, and its files, whose bytes are the manifest's.
+def read_files(root: Place, table: str, entry: Mapping[str, Any]) -> list[bytes]:
+    """The files of a table, whose bytes are the manifest's.
 
     Raises:
         InputError: they are not, or are no such table, or more than is sane.
     """
-    pieces: list[pa.Table] = []
     files: list[bytes] = []
     unpacked = 0
     for file in entry["files"]:
         path = root / file["name"]
         data = read_whole(path, LARGEST)
-        _verify(path, sha256(data), file)
+        if sha256(data) != file["sha256"]:
+            raise InputError(
+                f"{path}: damaged (its checksum is not the manifest's); take another copy of the store, or make it "
+                "again"
+            )
         metadata = _check(path, pa.BufferReader(data), table, file["rows"])
         unpacked += sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
         if unpacked > LARGEST_UNPACKED or (table != "rank_counts" and file["rows"] > len(data)):  # its ranks repeat
             raise InputError(
                 f"{path}: {file['rows']} rows, {unpacked} bytes in a file of {len(data)}; no store needs that"
             )
-        pieces.append(_unpacked(path, data, metadata, table))
         files.append(data)
-    return pa.concat_tables(pieces), files
+    return files
 
 
-def check(root: Place, table: str, entry: Mapping[str, Any], *, whole: bool) -> None:
-    """Check the schema and number of rows of a table that is read later, or the whole of it.
+def unpacked(root: Place, table: str, files: Sequence[bytes]) -> pa.Table:
+    """A table from its files, texts as dictionaries.
+
+    Raises:
+        InputError: they cannot be read, or hold more than is sane.
+    """
+    paths = [root / file_name(table, place) for place in range(len(files))]
+    return pa.concat_tables([_unpacked(path, data, table) for path, data in zip(paths, files, strict=True)])
+
+
+def check(root: Place, table: str, entry: Mapping[str, Any]) -> None:
+    """Check the schema and number of rows of a table that is read later.
 
     Raises:
         InputError: they are not the manifest's.
     """
     for file in entry["files"]:
-        if whole:
-            _verify(root / file["name"], sha256_file(root / file["name"]), file)
         with open_regular(root / file["name"]) as opened:
             _check(root / file["name"], opened, table, file["rows"])
 
@@ -105,10 +115,10 @@ def line(error: Exception) -> str:
     return next(iter(str(error).splitlines()), type(error).__name__)
 
 
-def _unpacked(path: Place, data: bytes, metadata: pq.FileMetaData, table: str) -> pa.Table:
+def _unpacked(path: Place, data: bytes, table: str) -> pa.Table:
     names = [f.name for f in PUBLISHED[table] if f.type == pa.string()]
     try:
-        found = pq.ParquetFile(pa.BufferReader(data), metadata=metadata, read_dictionary=names).read()
+        found = pq.ParquetFile(pa.BufferReader(data), read_dictionary=names).read()
         found.validate(full=True)
     except Exception as error:  # pyarrow raises several unrelated types for damaged files
         raise InputError(f"{path}: cannot be read ({line(error)})") from error
@@ -116,13 +126,6 @@ def _unpacked(path: Place, data: bytes, metadata: pq.FileMetaData, table: str) -
     if any((pc.max(pc.binary_length(text.dictionary)).as_py() or 0) > LONGEST for text in texts):
         raise InputError(f"{path}: a text of more than {LONGEST:,} bytes; no store needs that")
     return found
-
-
-def _verify(path: Place, found: str, file: Mapping[str, Any]) -> None:
-    if found != file["sha256"]:
-        raise InputError(
-            f"{path}: damaged (its checksum is not the manifest's); take another copy of the store, or make it again"
-        )
 
 
 def _check(path: Place, source: Any, table: str, rows: int) -> pq.FileMetaData:
