@@ -26,7 +26,7 @@ from dashboard.data.questions import questions
 
 APP = Path(dashboard.__file__).with_name("app.py")
 RERUNS = 9
-FILTERS = ("min_share=0.05", "explainer=lime&low=0.2&at=5", "min_conf=0.95&max_linf=60", "order=small")
+FILTERS = ("min_share=0.05", "explainer=lime&low=0.2&n=5", "min_conf=0.95&max_linf=60", "order=small")
 
 
 def timed(action: Callable[[], object]) -> float:
