@@ -10,14 +10,6 @@ from dashboard.data import boards
 from dashboard.text import visible
 from dashboard.widgets import history, pins, trouble
 
-STYLE = """<style>
-.block-container {padding: 4.5rem 3rem 3rem; max-width: 1680px}
-@media (max-width: 640px) {.block-container {padding: 4.5rem 1rem 3rem}}
-.st-key-history {position: absolute}
-[data-testid="stMetric"] {padding: .2rem 0}
-.js-plotly-plot text[style*="fill: rgb(128, 132, 149)"] {fill: currentColor !important}
-.js-plotly-plot .barlayer .errorbar path {stroke: currentColor !important}
-</style>"""  # Streamlit's grey on figures has a contrast of 3.8 to 1 to white, Plotly's whiskers 1.9 to the dark theme
 PICTURED = ("cases", "case", "plate", "blame", "attacks")  # pages of pictures, or of what follows from them
 STORE_HELP = "One run of one configuration. Overview and Explainers can set two side by side."
 
@@ -58,7 +50,6 @@ def choose() -> boards.Board:
 def main() -> None:
     """One run of the script: frame, store, page."""
     st.set_page_config(page_title="wolfspider", page_icon="🕷️", layout="wide", initial_sidebar_state="auto")
-    st.html(STYLE)
     pages = [
         st.Page(f"views/{path}.py", title=title, icon=icon, url_path=path, default=path == "overview")
         for path, (title, icon) in urls.PAGES.items()

@@ -20,44 +20,77 @@ def begin() -> None:
         logging.getLogger(f"streamlit.runtime.{name}").setLevel(logging.ERROR)
     from dashboard.data import boards  # noqa: F401 (with all that both share, before they part)
 
-    Thread(target=_open_first, daemon=True).start()
+    opening = Thread(target=_open_first, daemon=True)
+    opening.start()
     import plotly.graph_objects
     import plotly.subplots  # noqa: F401
 
     from compute.reporting import comparison, report  # noqa: F401
 
+    opening.join(_PATIENCE)
     gc.collect()
     gc.freeze()  # Streamlit collects garbage after every run of a page: 0.2 s, with all that is loaded
 
 
+_PATIENCE = 1.0
+"""Seconds that the server waits for the first store: a browser that loads a page meanwhile would slow both."""
+_SCRIPTS = Path(st.__file__).parent / "static" / "static" / "js"
+_PLAIN = ("/cases", "/case", "/plate")
+"""Pages that come without a chart."""
+_CONDITIONS = {b"accept-encoding", b"if-none-match", b"if-modified-since"}
+_SOCKET = """{ const send = WebSocket.prototype.send;
+WebSocket.prototype.send = function (message) {
+  WebSocket.prototype.send = send;
+  send.call(this, message);
+  import("%s");
+}; }"""
+"""A page asks for its contents by its socket; Plotly's script then runs while the server answers, not before."""
+
+
 class Early:
-    """Middleware that names Plotly's script in the head of pages, where browsers load and run it while they wait."""
+    """Middleware that adds to the head of pages the style, so that nothing moves, and to those of charts Plotly.
+
+    Browsers load its script beside the page, and run it while the server makes what it will draw.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
-        scripts = (Path(st.__file__).parent / "static" / "static" / "js").glob("PlotlyChart.*.js")
-        tags = [f'<script type="module" src="./static/js/{script.name}"></script>' for script in scripts]
-        self.app, self.head = app, "".join([*tags, "</head>"]).encode()
+        self.app, self.style = app, f"<style>{Path(__file__).with_name('style.css').read_text()}</style>"
+        paths = [f"./static/js/{script.name}" for script in _SCRIPTS.glob("PlotlyChart.*.js")]
+        self.plotly = "".join(
+            f'<link rel="modulepreload" crossorigin href="{path}"><script>{_SOCKET % path}</script>' for path in paths
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on."""
+        """Pass a request on; one for a page, to be answered whole and as it is."""
         start: list[Message] = []
+        plain = scope.get("path", "").rstrip("/").endswith(_PLAIN)
+        head = f"{self.style}{'' if plain else self.plotly}</head>".encode()
 
         async def watched(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                kind = Headers(raw=message["headers"]).get("content-type", "")
-                if kind.startswith("text/html"):
-                    start.append(message)
-                    return
+            if message["type"] == "http.response.start" and _is_page(Headers(raw=message["headers"])):
+                start.append(message)
+                return
             if start:
                 first, body = start.pop(), message.get("body", b"")
-                message = {**message, "body": body.replace(b"</head>", self.head)}
+                message = {**message, "body": body.replace(b"</head>", head)}
                 headers = MutableHeaders(raw=first["headers"])
-                if "content-length" in headers:
-                    headers["content-length"] = str(int(headers["content-length"]) + len(message["body"]) - len(body))
+                headers["content-length"] = str(int(headers["content-length"]) + len(message["body"]) - len(body))
+                del headers["etag"], headers["last-modified"]  # they are those of the page without
                 await send(first)
             await send(message)
 
-        await self.app(scope, receive, watched if scope["type"] == "http" else send)
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        if "text/html" in Headers(scope=scope).get("accept", ""):
+            scope = {**scope, "headers": [pair for pair in scope["headers"] if pair[0] not in _CONDITIONS]}
+        await self.app(scope, receive, watched)
+
+
+def _is_page(headers: Headers) -> bool:
+    """Whether an answer is a page, of known length, not packed."""
+    page = headers.get("content-type", "").startswith("text/html")
+    return page and "content-length" in headers and "content-encoding" not in headers
 
 
 def _open_first() -> None:

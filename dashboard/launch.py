@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,6 +21,9 @@ from dashboard.text import visible
 
 _SERVER = Path(__file__).with_name("server.py")
 _PORTS_TRIED = 20
+_PAUSE = 0.05
+_LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+"""Addresses that stand for all of this machine's, by one that can be connected to."""
 _REMEMBERED = 5
 """Seconds for which the server keeps a session whose visitor has gone: the URL holds all that it needs to come back."""
 
@@ -34,7 +38,7 @@ def launch(
 ) -> int:
     """Serve the stores at or under a path or a URL until interrupted; returns the server's exit status.
 
-    Takes the next free port where the wanted one is taken, and prints the address.
+    Takes the next free port where the wanted one is taken, and prints the address once it can be visited.
 
     Args:
         path: A store, or a folder or bucket of stores.
@@ -69,7 +73,6 @@ def launch(
             "--global.disableWidgetStateDuplicationWarning=true",  # the URL decides what widgets show
         ),
     ]
-    print(f"wolfspider dashboard over {visible(path)}: {address(host, port, base)} (Ctrl+C stops it)", flush=True)
     names = ",".join([host, *_own_names(host), *allowed_hosts])
     environment = {
         "ARROW_DEFAULT_MEMORY_POOL": "system",  # Arrow's own keeps the memory of tables that are gone,
@@ -83,6 +86,11 @@ def launch(
         signal.signal(number, lambda *_: sys.exit(0))
     with subprocess.Popen(command, env=environment) as server:
         try:
+            while server.poll() is None and not _listening(host, port):
+                time.sleep(_PAUSE)
+            if server.poll() is None:
+                at = address(host, port, base)
+                print(f"wolfspider dashboard over {visible(path)}: {at} (Ctrl+C stops it)", flush=True)
             return server.wait()
         finally:
             server.terminate()
@@ -100,6 +108,14 @@ def _own_names(host: str) -> list[str]:
     except ValueError:
         alone = False
     return [] if alone else [socket.gethostname(), socket.getfqdn()]
+
+
+def _listening(host: str, port: int) -> bool:
+    try:
+        socket.create_connection((_LOOPBACK.get(host, host), port), timeout=1).close()
+    except OSError:
+        return False
+    return True
 
 
 def _free_port(host: str, first: int) -> int:

@@ -1,5 +1,6 @@
 """The server process: where it listens, what it prints, and that it ends with its parent."""
 
+import gzip
 import http.client
 import re
 import signal
@@ -16,7 +17,7 @@ from urllib.request import Request, urlopen
 import pytest
 import uvicorn
 from make_store import make_store
-from served import ready, served
+from served import served
 
 from compute.errors import InputError
 from dashboard import STORES_VARIABLE, early
@@ -44,7 +45,6 @@ def test_serves_at_the_next_free_port_until_terminated(store: Path) -> None:
             assert found is not None and int(found[1]) > port
             address = found[0]
             try:
-                ready(address)
                 for host, answer in {"127.0.0.1": 200, "other.example:80": 200, "evil.example": 421}.items():
                     assert _status(f"{address}/", host) == answer
                     assert _status(f"{address}/_stcore/stream", host, **UPGRADE) == (101 if answer == 200 else 403)
@@ -144,13 +144,22 @@ def test_the_first_store_is_opened_before_anybody_visits(store: Path, monkeypatc
     assert opened.get(timeout=60) == store.name
 
 
-def test_pages_run_plotly_s_script_at_once_and_nothing_else_does(store: Path) -> None:
+def test_pages_have_the_style_and_those_of_charts_plotly_s_script(store: Path) -> None:
+    as_browsers = {"Accept": "text/html,*/*", "Accept-Encoding": "gzip", "If-None-Match": "*"}
     with served(store) as at:
-        with urlopen(f"{at}/cases") as page:
-            text = page.read().decode()
-            assert len(text.encode()) == int(page.headers["content-length"]) and text.rstrip().endswith("</html>")
-        (found,) = re.findall(r'<script type="module" src="(.*PlotlyChart.*\.js)"></script>\s*</head>', text)
-        with urlopen(urljoin(f"{at}/cases", found)) as script:
-            assert script.status == 200 and int(script.headers["content-length"]) == len(script.read()) > 10**6
+        for path in ("", "explainers", "cases"):
+            with urlopen(Request(f"{at}/{path}", headers=as_browsers)) as page:
+                text = page.read().decode()
+                assert len(text.encode()) == int(page.headers["content-length"]) and text.rstrip().endswith("</html>")
+                assert page.headers["etag"] is None and page.headers["content-encoding"] is None
+            assert ".stMain .block-container" in text.partition("</head>")[0]
+            found = re.findall(r'<link rel="modulepreload" crossorigin href="(.*PlotlyChart.*\.js)"><script>', text)
+            assert len(found) == (path != "cases")
+            for script in found:
+                assert f'import("{script}")' in text
+                with urlopen(urljoin(f"{at}/{path}", script)) as answer:
+                    assert int(answer.headers["content-length"]) == len(answer.read()) > 10**6
+        with urlopen(Request(f"{at}/cases", headers={"Accept-Encoding": "gzip"})) as packed:
+            assert gzip.decompress(packed.read()).rstrip().endswith(b"</html>")
         with urlopen(Request(f"{at}/cases", method="HEAD")) as head:
             assert head.read() == b""

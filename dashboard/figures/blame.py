@@ -46,8 +46,9 @@ def atlas(board: Board) -> go.Figure:
             hovertemplate="%{x:+.1f} points, of 1: %{customdata[2]}<br>cases: %{customdata[1]:,}, click to see those "
             "with the most<extra></extra>",
         )  # fmt: skip
-    figure.update_xaxes(zeroline=True, nticks=5, tickangle=0, ticklabeloverflow="hide past domain")
+    figure.update_xaxes(zeroline=True, nticks=5, tickangle=0)
     figure.update_annotations(font_size=12)  # side by side on a phone
     figure.update_xaxes(title="Points above chance", col=(len(titles) + 1) // 2)
     line_up(figure, [label(name) for name in order])
-    return finish(figure, 130 + 26 * len(order), margin={"l": 8, "r": 8, "t": 32, "b": 8})
+    finish(figure, 130 + 26 * len(order), margin={"t": 32})
+    return figure.update_xaxes(ticklabeloverflow="hide past domain")

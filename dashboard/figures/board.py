@@ -48,12 +48,12 @@ def forest(board: Board, measure: str) -> go.Figure:
     if measure == "mean_jaccard":
         _limits(figure, found, board, len(rows))
         columns = _cliques(figure, board, rows)
-    figure.update_xaxes(title=BOARD[measure].axis, side="top" if len(rows) > 20 else "bottom")
+    above = len(rows) > 20
+    ends = {"t": 60, "b": 8} if above else {"t": 24}
+    figure.update_xaxes(title=BOARD[measure].axis, side="top" if above else "bottom")
     line_up(figure, [label(name) for name in rows])
     figure.update_yaxes(range=[len(rows) + 0.5, -1.5])
-    return finish(
-        figure, 150 + 22 * len(rows), showlegend=False, margin={"l": 8, "r": 12 + 10 * columns, "t": 24, "b": 8}
-    )
+    return finish(figure, 150 + 22 * len(rows), showlegend=False, margin={"r": 12 + 10 * columns} | ends)
 
 
 def in_order(found: dict[str, dict[str, Estimate]], names: list[str], measure: str) -> list[str]:
@@ -157,7 +157,7 @@ def specificity(board: Board) -> go.Figure:
         title="Specificity: mean Jaccard index above<br>that for the photo's own class", range=[left, right]
     )
     figure.update_yaxes(title="Attacks undone by restoring P<sub>1</sub>", tickformat=".0%", range=[bottom, top])
-    return finish(figure, 520, showlegend=False)
+    return finish(figure, 520, showlegend=False, margin={"b": 80})
 
 
 def _room(values: pd.Series) -> tuple[float, float]:
@@ -235,4 +235,4 @@ def pairs(board: Board) -> go.Figure:
     places = list(range(len(names)))
     figure.update_xaxes(tickvals=places, ticktext=names, side="top", tickangle=-60, showgrid=False)
     line_up(figure, names)
-    return finish(figure, 260 + 20 * len(names), margin={"l": 8, "r": 8, "t": 8, "b": 8})
+    return finish(figure, 260 + 20 * len(names), margin={"t": 8, "b": 8})

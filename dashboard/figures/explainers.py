@@ -47,7 +47,7 @@ def distributions(board: Board, measure: str, n: str, explainers: tuple[str, ...
     figure.update_xaxes(range=[0, 1.0])
     figure.update_xaxes(title=f"{score_title(measure, n)} (0-1)", row=len(explainers))
     figure.update_yaxes(title="Cases", range=[0, 1.06 * found["cases"].max()])
-    return finish(figure, 60 + 110 * len(explainers), margin={"l": 8, "r": 8, "t": 12, "b": 8})
+    return finish(figure, 60 + 110 * len(explainers), margin={"t": 12})
 
 
 def _entitle(figure: go.Figure, place: int, name: str, *, y: float, yanchor: str) -> None:
@@ -102,7 +102,7 @@ def win_matrix(board: Board, measure: str, n: str, explainers: tuple[str, ...]) 
     return finish(
         figure,
         (120 + 64 * len(explainers)) if many else 60 + 110 * len(explainers),
-        margin={"l": 8, "r": 8, "t": 12, "b": 8},
+        margin={"t": 12, "b": 8},
     )
 
 
@@ -130,7 +130,7 @@ def rank_shares(board: Board, measure: str, names: tuple[str, ...]) -> go.Figure
     figure.update_xaxes(dtick=5)
     figure.update_xaxes(title=SIZE_TITLE, row=len(explainers))
     figure.update_yaxes(title="Cases, %", range=[0, 100])
-    return finish(figure, 60 + 110 * len(explainers), margin={"l": 8, "r": 8, "t": 28, "b": 8})
+    return finish(figure, 60 + 110 * len(explainers), margin={"t": 28})
 
 
 def band_curves(board: Board, measure: str, n: str, explainers: tuple[str, ...]) -> go.Figure:

@@ -19,16 +19,25 @@ from dashboard.text import plotly
 from dashboard.theme import MEASURES, NEUTRAL, SYMBOLS, colours, dashes, distinct, explainer_name, fade, presentation_of
 
 LEGEND = {"orientation": "h", "yanchor": "bottom", "y": 1.06, "xanchor": "left", "x": 0, "title": None}
+LETTER = 5.6
+"""Pixels of a letter in the name of a tick, on average, and rather more than less."""
 SIZE_TITLE = "Explanation size n"
 SHARE_TITLE = "Explanation size, % of the image's pixels"
 
 
 def finish(figure: go.Figure, height: int, **layout: object) -> go.Figure:
-    """The common frame of all figures: height in pixels, margins, a legend above."""
-    usual: dict[str, object] = {"legend": LEGEND, "margin": {"l": 8, "r": 8, "t": 56, "b": 8}, "hovermode": "closest"}
-    figure.update_layout(height=height, **(usual | layout))
-    figure.update_xaxes(automargin=True)
-    figure.update_yaxes(automargin=True)
+    """The common frame of all figures: height in pixels, margins, a legend above.
+
+    Margins hold the titles and names of the axes, and Plotly widens what is too narrow; but then it draws a figure
+    twice, as it measures every tick's name unless all are allowed to reach over the edge.
+    """
+    names = figure.layout.yaxis.ticktext or ()
+    lines = [len(line) for name in names for line in name.split("<br>")]
+    margin = {"l": 20 + LETTER * max(lines) if lines else 72, "r": 8, "t": 56, "b": 64}
+    figure.update_layout(height=height, legend=LEGEND, margin=margin, hovermode="closest")
+    figure.update_layout(**layout)
+    figure.update_xaxes(automargin=True, ticklabeloverflow="allow")
+    figure.update_yaxes(automargin=True, ticklabeloverflow="allow")
     return figure
 
 
