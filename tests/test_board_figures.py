@@ -1,5 +1,6 @@
 """The figures of the board, with three, nine and forty methods."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import parse_qs
@@ -98,8 +99,10 @@ def visit(board: boards.Board, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
 
 
 @pytest.mark.parametrize("page", urls.PAGES)
-def test_every_page_opens(visit: Callable[..., AppTest], page: str) -> None:
-    visit(page)
+def test_every_page_opens_and_says_what_its_figures_show(visit: Callable[..., AppTest], page: str) -> None:
+    shown = [chart.proto.alt for chart in visit(page).get("plotly_chart")]
+    assert all(re.match(r"[A-Z].{20}", words) and "\n" not in words for words in shown)
+    assert len(shown) == len(set(shown))
 
 
 def test_the_matrix_is_drawn_where_the_address_unfolds_it(board: boards.Board, visit: Callable[..., AppTest]) -> None:

@@ -31,7 +31,9 @@ def chart(draw: Callable[Concatenate[Board, _P], go.Figure], board: Board, *args
     """Draw a figure of a board, and offer it for a paper; a click on a mark with a selection opens Cases with it."""
     figure = boards.shared(still, board, draw, *args, **kwargs)
     name = draw.__name__
-    event = st.plotly_chart(figure, key=f"chart-{name}", on_select="rerun", selection_mode="points", config=BUTTONS)
+    event = st.plotly_chart(
+        figure, key=f"chart-{name}", on_select="rerun", selection_mode="points", config=BUTTONS, alt=about(draw)
+    )
     take(figure, draw, board, *(a for a in args if isinstance(a, str)))
     for point in event.selection.points:
         given = point.get("customdata")
@@ -43,8 +45,11 @@ def chart(draw: Callable[Concatenate[Board, _P], go.Figure], board: Board, *args
 def still(
     board: Board, draw: Callable[Concatenate[Board, _P], go.Figure], /, *args: _P.args, **kwargs: _P.kwargs
 ) -> go.Figure:
-    """The figure with axes that stay: a drag must not push the data out of sight, nor keep a swipe from scrolling."""
-    return draw(board, *args, **kwargs).update_xaxes(fixedrange=True).update_yaxes(fixedrange=True)
+    """The figure as it stays: a drag must not push the data out of sight, nor keep a swipe from scrolling."""
+    figure = draw(board, *args, **kwargs).update_xaxes(fixedrange=True).update_yaxes(fixedrange=True)
+    fixed = figure.to_dict()
+    figure.to_dict = lambda: fixed  # Streamlit asks at every run, and it takes up to 0.1 s
+    return figure
 
 
 def take(figure: go.Figure, draw: Callable[..., go.Figure], board: Board, *words: str) -> None:
@@ -55,12 +60,16 @@ def take(figure: go.Figure, draw: Callable[..., go.Figure], board: Board, *words
         st.code(caption(draw, board), language=None, wrap_lines=True)
 
 
+def about(draw: Callable[..., go.Figure]) -> str:
+    """What a figure shows: how its docstring begins."""
+    return " ".join(re.split(r"[;.]", draw.__doc__ or "")[0].split())
+
+
 def caption(draw: Callable[..., go.Figure], board: Board) -> str:
     """A figure's legend: what it shows, as its docstring begins, and of what."""
-    about = re.split(r"[;.]", draw.__doc__ or "")[0].replace("\n", " ")
     counts = boards.cached(queries.counts, board)
     network = visible(board.manifest["classifier"]["name"])
-    return f"{about}. {network}, {counted(counts['cases'], 'case')} of {counted(counts['photos'], 'photo')}."
+    return f"{about(draw)}. {network}, {counted(counts['cases'], 'case')} of {counted(counts['photos'], 'photo')}."
 
 
 def _downloads(figure: go.Figure, stem: str, key: str) -> None:

@@ -128,7 +128,12 @@ def scatter(board: Board, selection: Selection) -> None:
     )
     figure = boards.shared(scatter_figures.scatter, board, selection, trait)
     event = st.plotly_chart(
-        figure, key=f"scatter-{trait}", on_select="rerun", selection_mode=("points", "lasso"), config=BUTTONS
+        figure,
+        key=f"scatter-{trait}",
+        on_select="rerun",
+        selection_mode=("points", "lasso"),
+        config=BUTTONS,
+        alt=clicks.about(scatter_figures.scatter),
     )
     st.caption(
         "Draw around cases to see exactly those, or click one to open it; a double click resets. Line: mean of a sixth "

@@ -38,7 +38,7 @@ st.subheader("Time by stage")
 seconds = {wording.stage(name): float(value) for name, value in dict(manifest.get("seconds") or {}).items()}
 if seconds:
     figure = figures_run.stages(seconds)
-    st.plotly_chart(figure, key="stages", config=BUTTONS)
+    st.plotly_chart(figure, key="stages", config=BUTTONS, alt=clicks.about(figures_run.stages))
     clicks.take(figure, figures_run.stages, board)
     st.caption("Seconds of all workers together.")
 else:
