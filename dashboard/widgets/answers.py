@@ -49,7 +49,7 @@ def _against_best(found: Sequence[Difference]) -> str:
     better = len(_clearly_better(found))
     return (
         f"Better than the best baseline without a network, {explainer_name(best.second)}: {better} of {len(found)}. "
-        f"The nearest is {explainer_name(best.first)}, {_figures(best)} in mean Jaccard index."
+        f"The nearest in mean Jaccard index is {explainer_name(best.first)}: {_figures(best)}."
     )
 
 
@@ -86,7 +86,7 @@ def answer_r2(summary: Summary) -> tuple[str, str]:
 
 
 def _figures(difference: Difference) -> str:
-    return f"{signed(difference.estimate, digits=2)} {sure(difference.p)}".rstrip()
+    return ", ".join(filter(None, (signed(difference.estimate, digits=2), sure(difference.p))))
 
 
 def _pairs(apart: Sequence[Difference], found: Sequence[Difference]) -> str:
