@@ -91,7 +91,9 @@ def arrival(browser: Browser, address: str, store: str) -> float:
     start = time.perf_counter()
     tab.goto(f"{address}/?store={quote(store)}")
     tab.wait_for_function(WHOLE, timeout=120_000)  # asks at every frame; a locator, at last twice a second
-    return (time.perf_counter() - start) * 1000
+    taken = (time.perf_counter() - start) * 1000
+    tab.close()  # or it would go on asking for a server that is gone
+    return taken
 
 
 def arrivals(stores: Sequence[Path]) -> None:
