@@ -107,7 +107,7 @@ def _open_first() -> None:
 
             for query in (queries.summary, queries.comparison, queries.measures_of_all):
                 boards.cached(query, board)
-            boards.shared(still, board, forest, next(iter(BOARD)))
+            boards.shared(still, board, forest, next(iter(BOARD)), False)
             for draw in (specificity, cost) if boards.cached(queries.has_controls, board) else ():
                 boards.shared(still, board, draw)
             for measure in MEASURES:

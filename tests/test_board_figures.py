@@ -15,6 +15,7 @@ from compute.scoring.presentations import everything
 from dashboard import STORES_VARIABLE, theme, urls
 from dashboard.data import boards, queries
 from dashboard.figures import board as figures
+from dashboard.figures import overview
 from dashboard.widgets import methods
 from dashboard.widgets.answers import of_the_paper
 
@@ -38,6 +39,26 @@ def test_the_forest_has_every_method_best_first(board: boards.Board, measure: st
     assert means == sorted(means, reverse="rank" not in measure)
     assert {parse_qs(custom[0])["explainer"][0] for *_, custom in rows} == set(board.ranked)
     assert [custom[1] for *_, custom in rows] == list(figure.layout.yaxis.ticktext)
+
+
+@pytest.mark.parametrize("measure", theme.BOARD)
+def test_presentations_share_the_row_of_their_explainer(board: boards.Board, measure: str) -> None:
+    figure = figures.forest(board, measure, grouped=True)
+    dots = {
+        parse_qs(custom[0])["explainer"][0]: (y, x)
+        for trace in figure.data
+        for y, x, custom in zip(trace.y, trace.x, trace.customdata, strict=True)
+    }
+    rows = figure.layout.yaxis.ticktext
+    assert set(dots) == set(board.ranked) and len(set(rows)) == len(rows)
+    assert {name: rows[round(y)] for name, (y, _) in dots.items()} == {
+        name: overview.label(theme.explainer_of(name)) for name in dots
+    }
+    assert len({y for y, _ in dots.values()}) == len(dots)  # no two stand upon each other
+    best = [
+        (min if "rank" in measure else max)(x for y, x in dots.values() if round(y) == row) for row in range(len(rows))
+    ]
+    assert best == sorted(best, reverse="rank" not in measure)
 
 
 def test_cliques_join_what_no_test_tells_apart(board: boards.Board) -> None:
@@ -114,7 +135,13 @@ def test_the_matrix_is_drawn_where_the_address_unfolds_it(board: boards.Board, v
 
 @pytest.mark.parametrize("page", ["overview", "explainers"])
 @pytest.mark.parametrize(
-    "query", [{"only": "paper"}, {"board": "restored", "drawn": "lime,x"}, {"only": "none", "board": "1; drop"}]
+    "query",
+    [
+        {"only": "paper"},
+        {"only": "grouped"},
+        {"board": "restored", "drawn": "lime,x"},
+        {"only": "none", "board": "1; drop"},
+    ],
 )
 def test_pages_open_by_any_link(
     board: boards.Board, visit: Callable[..., AppTest], page: str, query: dict[str, str]

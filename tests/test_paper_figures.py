@@ -20,6 +20,7 @@ from dashboard.figures import board as of_the_board
 NAMES = ("saliency", "guided_backprop", "lime", "random")
 CHARTS: list[tuple[Callable[..., go.Figure], tuple[Any, ...]]] = [
     (of_the_board.forest, ("mean_jaccard",)),
+    (of_the_board.forest, ("restored", True)),
     (of_the_board.specificity, ()),
     (of_the_board.cost, ()),
     (of_the_board.pairs, ()),

@@ -13,8 +13,20 @@ from dashboard.data.boards import Board
 from dashboard.data.selection import Selection
 from dashboard.figures.clicks import target
 from dashboard.figures.overview import finish, label, line_up, records
-from dashboard.theme import ACCENT, BOARD, NEUTRAL, SYMBOLS, colours, explainer_name, fade, presentation_of
+from dashboard.theme import (
+    ACCENT,
+    BOARD,
+    NEUTRAL,
+    SYMBOLS,
+    colours,
+    explainer_name,
+    explainer_of,
+    fade,
+    presentation_of,
+)
 
+BESIDE_PLAIN = {"": 0.0, "smooth": 0.25, "superpixels": -0.25, "superpixels-sum": -0.4}
+"""Where the presentations of an explainer stand in its row, from its middle."""
 LABELLED = 18
 """Methods that the scatter names at most; the others say their name under the pointer."""
 LETTER, LINE = 0.014, 0.06
@@ -33,27 +45,35 @@ PASSES = 1.0
 """Where methods without a pass stand on the axis of passes, which is logarithmic."""
 
 
-def forest(board: Board, measure: str) -> go.Figure:
+def forest(board: Board, measure: str, grouped: bool = False) -> go.Figure:
     """All ranked methods by a measure, best first, with intervals over photos.
 
-    Baselines are a shaded floor, the oracle a ceiling, and bars join what the tests do not tell apart.
+    Baselines are a shaded floor, the oracle a ceiling, and bars join what the tests do not tell apart. `grouped`: the
+    presentations of an explainer share a row, which stands where the best of them does, and there are no bars.
     """
     found = boards.cached(queries.measures_of_all, board)
-    rows = in_order(found, board.ranked, measure)
+    names = in_order(found, board.ranked, measure)
+    row_of = {name: explainer_of(name) if grouped else name for name in names}
+    rows = list(dict.fromkeys(row_of.values()))
+    places = {
+        name: rows.index(row_of[name]) + (BESIDE_PLAIN[presentation_of(name)] if grouped else 0) for name in names
+    }
     figure, colour = go.Figure(), colours(board.explainers)
-    for shade in dict.fromkeys(colour[name] for name in rows):  # whiskers of a trace have one colour
-        places = [place for place, name in enumerate(rows) if colour[name] == shade]
-        figure.add_trace(_intervals(found, measure, {rows[place]: place for place in places}, shade))
+    for shade in dict.fromkeys(colour[name] for name in names):  # whiskers of a trace have one colour
+        alike = {name: place for name, place in places.items() if colour[name] == shade}
+        figure.add_trace(_intervals(found, measure, alike, shade))
     columns = 0
     if measure == "mean_jaccard":
         _limits(figure, found, board, len(rows))
-        columns = _cliques(figure, board, rows)
+        columns = 0 if grouped else _cliques(figure, board, rows)
     above = len(rows) > 20
     ends = {"t": 60, "b": 8} if above else {"t": 24}
     figure.update_xaxes(title=BOARD[measure].axis, side="top" if above else "bottom")
     line_up(figure, [label(name) for name in rows])
     figure.update_yaxes(range=[len(rows) + 0.5, -1.5])
-    return finish(figure, 150 + 22 * len(rows), showlegend=False, margin={"r": 12 + 10 * columns} | ends)
+    return finish(
+        figure, 150 + (36 if grouped else 22) * len(rows), showlegend=False, margin={"r": 12 + 10 * columns} | ends
+    )
 
 
 def in_order(found: dict[str, dict[str, Estimate]], names: list[str], measure: str) -> list[str]:
@@ -62,7 +82,9 @@ def in_order(found: dict[str, dict[str, Estimate]], names: list[str], measure: s
     return sorted(known, key=lambda name: found[name][measure].mean * (1 if "rank" in measure else -1))
 
 
-def _intervals(found: dict[str, dict[str, Estimate]], measure: str, places: dict[str, int], colour: str) -> go.Scatter:
+def _intervals(
+    found: dict[str, dict[str, Estimate]], measure: str, places: dict[str, float], colour: str
+) -> go.Scatter:
     """Methods of one colour, each at its place."""
     known = [found[name][measure] for name in places]
     return go.Scatter(

@@ -19,7 +19,7 @@ from dashboard.widgets import answers, compare, methods, tables, trouble
 from dashboard.widgets.answers import of_the_paper
 
 AXES = {"n": "n", "pixels": "share of pixels"}
-SHOWN = {"all": "All", "paper": "The paper's three"}
+SHOWN = {"all": "All", "grouped": "By explainer", "paper": "The paper's three"}
 SETTINGS = {"regions": "regions a photo at most", "lime_samples": "LIME samples", "seed": "seed"}
 
 board = boards.current()
@@ -68,31 +68,33 @@ if many and summary.paper:
         list(SHOWN),
         format_func=SHOWN.__getitem__,
         required=True,
-        help="The paper's three explainers among themselves, whoever else takes part: Table 1.",
+        help="By explainer: its presentations in one row. The paper's three: those among themselves, as in Table 1, "
+        "whoever else takes part.",
         **urls.bound("only", list(SHOWN), "all"),
     )
 table1 = of_the_paper(summary) if shown == "paper" else summary
 
 left, right = st.columns([13, 7], gap="large")
 with left:
-    if many and shown == "all":
+    if many and shown != "paper":
+        grouped = shown == "grouped"
         measure = st.selectbox(
             "Methods, best first, by",
             list(BOARD),
             format_func=lambda name: BOARD[name].name,
             **urls.bound("board", list(BOARD), "mean_jaccard"),
         )
-        clicks.chart(board_figures.forest, board, measure)
+        clicks.chart(board_figures.forest, board, measure, grouped)
         compared = boards.cached(queries.comparison, board)
         st.caption(
             f"95 % intervals over {counted(summary.photos, 'photo')}; whole photos are resampled, since cases of one "
             "photo are not independent. "
             + (
                 "Bars on the right join methods that no test tells apart (Wilcoxon over photos, Holm's method). "
-                "Shaded: what the best baseline without a network reaches. "
-                if measure == "mean_jaccard"
+                if measure == "mean_jaccard" and not grouped
                 else ""
             )
+            + ("Shaded: what the best baseline without a network reaches. " if measure == "mean_jaccard" else "")
             + (f"{too_few(compared)} " if compared and measure == "mean_jaccard" else "")
             + "Presentations share their explainer's colour: squares are smoothed, diamonds by superpixels."
         )
@@ -133,7 +135,7 @@ if boards.cached(queries.has_controls, board):
     with right:
         clicks.chart(board_figures.cost, board)
         st.caption("What an explanation costs against how well it finds the region.")
-if many and shown == "all":
+if many and shown != "paper":
     fold = st.expander("Every two methods: who is better, and is it clear?", **urls.folded("pairs"))
     if fold.open:  # a browser takes half a second for 40 x 40 cells
         with fold:
