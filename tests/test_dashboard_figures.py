@@ -205,12 +205,32 @@ def test_tables_escape_what_they_show(board: boards.Board) -> None:
 
 
 def test_by_rank_covers_all_attempts(board: boards.Board) -> None:
-    total = sum(math.fsum(t.y) for t in figures_attacks.by_rank(board).data)
+    bars = figures_attacks.by_rank(board).select_traces({"type": "bar"})
+    total = sum(math.fsum(bar.y) for bar in bars)
     assert total == pytest.approx(100 * board.query("select count(distinct region_rank) as k from attempts")["k"][0])
     found = attempts.totals(board)
     assert found["success"] + found["stalled"] + found["exhausted"] == found["attempts"]
     for column in figures_attacks.SPREADS:
         assert attempts.spread(board, column)["attempts"].sum() == found["attempts"]
+
+
+@pytest.mark.parametrize("draw", [figures_attacks.by_rank, figures_attacks.by_size])
+def test_bars_of_shares_say_of_how_many(board: boards.Board, draw: Any) -> None:
+    figure = draw(board)
+    (above,) = figure.select_traces({"type": "scatter"})
+    told = {x: int(text.replace(",", "")) for x, text in zip(above.x, above.text, strict=True)}
+    counted = dict.fromkeys(told, 0)
+    for bar in figure.select_traces({"type": "bar"}):
+        for x, (_, attempts_) in zip(bar.x, bar.customdata, strict=True):
+            counted[x] += attempts_
+    assert told == counted and sum(told.values()) == attempts.totals(board)["attempts"]
+
+
+def test_axes_of_few_counts_have_whole_numbers(tmp_path: Path) -> None:
+    few = boards.open_board("made", make_store(tmp_path / "made", cases=1, size=32))
+    figure = figures_attacks.spreads(few)
+    assert {axis.dtick for axis in figure.select_yaxes()} == {1}
+    assert figures.whole(5) == {}  # Plotly's own are whole there
 
 
 def test_no_two_methods_are_called_alike() -> None:

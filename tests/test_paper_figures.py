@@ -10,6 +10,7 @@ from typing import Any
 import plotly.graph_objects as go
 import pytest
 from make_store import make_store
+from matplotlib.figure import Figure
 from PIL import Image
 
 from dashboard.data import boards
@@ -71,3 +72,10 @@ def test_texts_of_a_store_are_drawn_as_they_are(tmp_path: Path) -> None:
     board = boards.open_board("made", make_store(tmp_path / "made", cases=12, size=32, explainers=("lime", evil)))
     assert paper.render(of_the_board.forest(board, "mean_jaccard"), "svg", 175)
     assert paper.plain(overview.label(evil)) == "A" + evil[1:]
+
+
+def test_axes_of_few_counts_have_whole_numbers() -> None:
+    panel = Figure().add_subplot()
+    for whole, layout in ((False, {"range": [0, 2]}), (True, {"range": [0, 2], "dtick": 1})):
+        paper._axis(panel, "y", layout)
+        assert all(float(tick).is_integer() for tick in panel.get_yticks()) == whole

@@ -9,7 +9,7 @@ from dashboard.data import attempts
 from dashboard.data.boards import Board
 from dashboard.data.selection import Selection
 from dashboard.figures.clicks import target
-from dashboard.figures.overview import finish, records
+from dashboard.figures.overview import LEGEND, finish, records, whole
 from dashboard.theme import ACCENT, NEUTRAL, fade
 
 OUTCOMES = {
@@ -66,6 +66,7 @@ def spreads(board: Board) -> go.Figure:
                 hovertemplate=f"{title}: %{{y:,}} attempts at about %{{x:.3g}}<extra></extra>",
             )  # fmt: skip
         figure.update_xaxes(title=title_of_axis, row=1, col=place)
+        figure.update_yaxes(**whole(bars.groupby("middle")["attempts"].sum().max()), row=1, col=place)
     figure.update_layout(barmode="stack")
     figure.update_yaxes(title="Attempts", col=1)
     return finish(figure, 330)
@@ -74,7 +75,12 @@ def spreads(board: Board) -> go.Figure:
 def _stacked(found: pd.DataFrame, by: str, regions: str) -> go.Figure:
     """Bars over the column `by`, one part an outcome; `found` has columns outcome, attempts and link too."""
     found = found.assign(share=found["attempts"] / found.groupby(by)["attempts"].transform("sum") * 100)
+    totals = found.groupby(by)["attempts"].sum()
     figure = go.Figure()
+    figure.add_scatter(
+        x=totals.index.tolist(), y=[100] * len(totals), text=[f"{count:,}" for count in totals], mode="text",
+        textposition="top center", textfont={"size": 11}, cliponaxis=False, hoverinfo="skip", showlegend=False,
+    )  # fmt: skip
     for outcome, (title, colour) in OUTCOMES.items():
         rows = found[found["outcome"] == outcome]
         figure.add_bar(
@@ -83,5 +89,5 @@ def _stacked(found: pd.DataFrame, by: str, regions: str) -> go.Figure:
             hovertemplate=f"{title}: %{{y:.0f}} % of the attempts on {regions} (%{{customdata[1]:,}})<extra></extra>",
         )  # fmt: skip
     figure.update_layout(barmode="stack", bargap=0.15)
-    figure.update_yaxes(title="Attempts, %", range=[0, 100])
-    return finish(figure, 340)
+    figure.update_yaxes(title="Attempts, % (number above)", range=[0, 100])
+    return finish(figure, 340, legend=LEGEND | {"y": 1.14})

@@ -10,7 +10,7 @@ from dashboard.data.boards import Board
 from dashboard.data.queries import SCORE_EDGES
 from dashboard.data.selection import Selection
 from dashboard.figures.clicks import target
-from dashboard.figures.overview import SIZE_TITLE, finish, label, line_up, records, wrapped
+from dashboard.figures.overview import SIZE_TITLE, finish, label, line_up, records, whole, wrapped
 from dashboard.text import plotly
 from dashboard.theme import ACCENT, MEASURES, SYMBOLS, colours, dashes, fade, presentation_of
 
@@ -46,7 +46,8 @@ def distributions(board: Board, measure: str, n: str, explainers: tuple[str, ...
         _entitle(figure, place, name, y=0.96, yanchor="top")
     figure.update_xaxes(range=[0, 1.0])
     figure.update_xaxes(title=f"{score_title(measure, n)} (0-1)", row=len(explainers))
-    figure.update_yaxes(title="Cases", range=[0, 1.06 * found["cases"].max()])
+    most = found["cases"].max()
+    figure.update_yaxes(title="Cases", range=[0, 1.06 * most], **whole(most))
     return finish(figure, 60 + 110 * len(explainers), margin={"t": 12})
 
 

@@ -41,6 +41,11 @@ def finish(figure: go.Figure, height: int, **layout: object) -> go.Figure:
     return figure
 
 
+def whole(most: float) -> dict[str, int]:
+    """What keeps an axis of counts from having ticks between them, which Plotly sets where there are but a few."""
+    return {"dtick": 1} if most < 5 else {}
+
+
 def records(rows: pd.DataFrame, *columns: str) -> list[tuple[Any, ...]]:
     """The rows as tuples of Python values of these columns."""
     return list(zip(*(rows[column].tolist() for column in columns), strict=True))

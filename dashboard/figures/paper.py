@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.ticker import NullFormatter, PercentFormatter, ScalarFormatter
+from matplotlib.ticker import MaxNLocator, NullFormatter, PercentFormatter, ScalarFormatter
 from matplotlib.transforms import Transform, blended_transform_factory
 
 MILLIMETRES = (85, 175)
@@ -198,6 +198,8 @@ def _axis(panel: Axes, which: str, layout: dict[str, Any]) -> None:
         getattr(panel, f"set_{which}scale")("log")
         axis.set_major_formatter(ScalarFormatter())
         axis.set_minor_formatter(NullFormatter())
+    elif layout.get("dtick") == 1:
+        axis.set_major_locator(MaxNLocator(integer=True))
     if layout.get("tickvals") is not None:
         names = [plain(text) for text in layout["ticktext"]]
         turned = -float(layout.get("tickangle", 0)) if which == "x" else 0.0
