@@ -18,8 +18,8 @@ OUTCOMES = {
     "exhausted": ("Discarded: exhausted", fade(NEUTRAL, 0.35)),
 }
 SPREADS = {
-    "iterations": "Steps of the attack",
-    "linf": "Largest change<br>of a channel, 1/255",
+    "iterations": "Steps of<br>the attack",
+    "linf": "Largest change<br>of a channel,<br>1/255",
     "l2": "Euclidean norm<br>of the change",
 }
 
@@ -65,11 +65,11 @@ def spreads(board: Board) -> go.Figure:
                 showlegend=place == 1, marker={"color": colour, "line": {"width": 0}}, row=1, col=place,
                 hovertemplate=f"{title}: %{{y:,}} attempts at about %{{x:.3g}}<extra></extra>",
             )  # fmt: skip
-        figure.update_xaxes(title=title_of_axis, row=1, col=place)
+        figure.update_xaxes(title=title_of_axis, nticks=4, tickangle=0, row=1, col=place)  # side by side on a phone
         figure.update_yaxes(**whole(bars.groupby("middle")["attempts"].sum().max()), row=1, col=place)
     figure.update_layout(barmode="stack")
     figure.update_yaxes(title="Attempts", col=1)
-    return finish(figure, 330)
+    return finish(figure, 350, margin={"b": 92})
 
 
 def _stacked(found: pd.DataFrame, by: str, regions: str) -> go.Figure:

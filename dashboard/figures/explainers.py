@@ -15,9 +15,9 @@ from dashboard.text import plotly
 from dashboard.theme import ACCENT, MEASURES, SYMBOLS, colours, dashes, fade, presentation_of
 
 BAND_COLUMNS = {
-    "region_share": ("Attacked region,<br>% of the image", 100, ("min_share", "max_share")),
-    "linf": ("Largest change<br>of a channel, 1/255", 1, ("min_linf", "max_linf")),
-    "target_confidence": ("Confidence in<br>the target (0-1)", 1, ("min_conf", "max_conf")),
+    "region_share": ("Attacked<br>region, % of<br>the image", 100, ("min_share", "max_share")),
+    "linf": ("Largest change<br>of a channel,<br>1/255", 1, ("min_linf", "max_linf")),
+    "target_confidence": ("Confidence<br>in the target<br>(0-1)", 1, ("min_conf", "max_conf")),
 }
 """Property of a case: axis title, factor to the axis' unit, the ends' names in a selection."""
 ROWS = 25
@@ -139,7 +139,7 @@ def band_curves(board: Board, measure: str, n: str, explainers: tuple[str, ...])
     figure = make_subplots(cols=len(BAND_COLUMNS), shared_yaxes=True, horizontal_spacing=0.03)
     colour, dash = colours(board.explainers), dashes(board.explainers)
     for place, (column, (title, factor, ends)) in enumerate(BAND_COLUMNS.items(), start=1):
-        bands = queries.bands(board, measure, n, column)
+        bands, words = queries.bands(board, measure, n, column), title.replace("<br>", " ")
         for name in explainers:
             rows = bands[bands["explainer"] == name].sort_values("band")
             marks = [
@@ -155,15 +155,15 @@ def band_curves(board: Board, measure: str, n: str, explainers: tuple[str, ...])
                 error_y={"array": rows["mean_high"] - rows["mean"], "arrayminus": rows["mean"] - rows["mean_low"],
                          "thickness": 1.2, "width": 3},
                 customdata=marks, row=1, col=place,
-                hovertemplate=f"<b>{label(name)}</b><br>{title}: %{{customdata[1]}}<br>"
+                hovertemplate=f"<b>{label(name)}</b><br>{words}: %{{customdata[1]}}<br>"
                 f"mean {MEASURES[measure].short} %{{y:.3f}} %{{customdata[3]}}<br>"
                 "cases: %{customdata[2]:,}, click to see them"
                 "<extra></extra>",
             )  # fmt: skip
-        figure.update_xaxes(title=title, row=1, col=place)
+        figure.update_xaxes(title=title, nticks=4, tickangle=0, row=1, col=place)  # side by side on a phone
     figure.update_yaxes(title=f"{score_title(measure, n)} (0-1)", col=1)
     figure.update_yaxes(rangemode="tozero")
-    return finish(figure, 390)
+    return finish(figure, 410, margin={"b": 92})
 
 
 def group_dots(board: Board, column: str, first: str, measure: str, n: str, explainers: tuple[str, ...]) -> go.Figure:
