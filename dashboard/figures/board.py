@@ -228,9 +228,11 @@ def cost(board: Board) -> go.Figure:
             "mean Jaccard index %{y:.3f}<extra></extra>",
         )
     )  # fmt: skip
-    figure.update_xaxes(title="Images through the network for one explanation (none stands at 1)", type="log", dtick=1)
+    figure.update_xaxes(
+        title="Images through the network for one<br>explanation (none stands at 1)", type="log", dtick=1
+    )
     figure.update_yaxes(title="Mean Jaccard index (0-1)", rangemode="tozero")
-    return finish(figure, 520, showlegend=False)
+    return finish(figure, 520, showlegend=False, margin={"b": 80})
 
 
 def pairs(board: Board) -> go.Figure:
