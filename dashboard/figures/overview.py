@@ -22,7 +22,7 @@ LEGEND = {"orientation": "h", "yanchor": "bottom", "y": 1.06, "xanchor": "left",
 LETTER = 5.6
 """Pixels of a letter in the name of a tick, on average, and rather more than less."""
 SIZE_TITLE = "Explanation size n"
-SHARE_TITLE = "Explanation size, % of the image's pixels"
+SHARE_TITLE = "Explanation size,<br>% of the pixels"
 
 
 def finish(figure: go.Figure, height: int, **layout: object) -> go.Figure:
@@ -74,7 +74,7 @@ def likeness_curves(board: Board, by_share: bool, names: tuple[str, ...]) -> go.
 
     Sizes are n, or shares of the image's pixels.
     """
-    figure = make_subplots(cols=2, horizontal_spacing=0.09)
+    figure = make_subplots(cols=2, horizontal_spacing=0.06)
     colour, dash = colours(board.explainers), dashes(board.explainers)
     for place, measure in enumerate(MEASURES, start=1):
         curves = boards.cached(queries.curves, board, measure)
@@ -86,7 +86,8 @@ def likeness_curves(board: Board, by_share: bool, names: tuple[str, ...]) -> go.
         figure.update_yaxes(title=f"Mean {MEASURES[measure].name} (0-1)", row=1, col=place)
     figure.update_xaxes(title=SHARE_TITLE if by_share else SIZE_TITLE, rangemode="tozero")
     figure.update_yaxes(rangemode="tozero", col=1)
-    return finish(figure, 430)
+    figure.update_yaxes(side="right", col=2)  # between the panels a phone has no room
+    return finish(figure, 430, margin={"r": 72} | ({"b": 80} if by_share else {}))
 
 
 def _curve(

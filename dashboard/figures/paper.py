@@ -209,6 +209,9 @@ def _axis(panel: Axes, which: str, layout: dict[str, Any]) -> None:
     if which == "x" and layout.get("side") == "top":
         panel.xaxis.tick_top()
         panel.xaxis.set_label_position("top")
+    if which == "y" and layout.get("side") == "right":
+        panel.yaxis.tick_right()
+        panel.yaxis.set_label_position("right")
     if layout.get("range") is not None:
         getattr(panel, f"set_{which}lim")(*layout["range"])
     elif layout.get("rangemode") == "tozero":
