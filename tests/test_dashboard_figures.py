@@ -163,7 +163,11 @@ def test_stores_join_on_their_common_cases(board: boards.Board, tmp_path: Any) -
     assert set(found["explainer"]) == {"saliency", "random"} and not found["column"].str.startswith("mean_rank").any()
     common = board.query("select case_id from cases").merge(other.query("select case_id from cases"))
     assert found["cases"].eq(len(common)).all()
-    assert len(figures_compare.change_bars(board, other, "jaccard", "mean").data) == 2
+    best = found[found["column"] == "mean_jaccard"]["first"]
+    assert len(best) == 2 and best.is_monotonic_decreasing
+    bars = figures_compare.change_bars(board, other, "jaccard", "mean", ("saliency", "random")).data
+    assert [sum(bar.y) for bar in bars] == [len(common)] * 2
+    assert [bar.marker.color for bar in bars] == [theme.colours(board.explainers)[n] for n in ("saliency", "random")]
 
 
 def test_colours_are_the_same_everywhere_and_differ_within_a_store() -> None:

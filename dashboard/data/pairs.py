@@ -22,7 +22,7 @@ def differences(board: Board, other: Board) -> pd.DataFrame:
 
     Returns:
         explainer, column (of COLUMNS), first, second, mean (of second - first), low, high, p (Holm's, over the
-        explainers of a column), cases.
+        explainers of a column), cases; within a column the best of `board` by mean Jaccard index first.
     """
     sides = queries.case_means(board), queries.case_means(other)
     field, others = (set(side.dropna(subset="mean_rank_jaccard")["explainer"]) for side in sides)
@@ -42,7 +42,10 @@ def differences(board: Board, other: Board) -> pd.DataFrame:
         means["first"] = means["explainer"].map(before_after[f"{column}_first"])
         means["second"] = means["explainer"].map(before_after[f"{column}_second"])
         found.append(means)
-    return pd.concat(found) if found else pd.DataFrame(columns=["explainer", "cases"])
+    if not found:
+        return pd.DataFrame(columns=["explainer", "cases"])
+    order = both.groupby("explainer")["mean_jaccard_first"].mean().sort_values(ascending=False).index.tolist()
+    return pd.concat([means.sort_values("explainer", key=lambda names: names.map(order.index)) for means in found])
 
 
 def changes(board: Board, other: Board, measure: str, n: str) -> pd.DataFrame:

@@ -43,7 +43,7 @@ def distributions(board: Board, measure: str, n: str, explainers: tuple[str, ...
             hovertemplate=f"<b>{label(name)}</b><br>{MEASURES[measure].short} %{{customdata[1]}}: "
             "cases: %{y:,}<br>click to see them<extra></extra>",
         )  # fmt: skip
-        _entitle(figure, place, name, y=0.96, yanchor="top")
+        entitle(figure, place, name, y=0.96, yanchor="top")
     figure.update_xaxes(range=[0, 1.0])
     figure.update_xaxes(title=f"{score_title(measure, n)} (0-1)", row=len(explainers))
     most = found["cases"].max()
@@ -51,7 +51,7 @@ def distributions(board: Board, measure: str, n: str, explainers: tuple[str, ...
     return finish(figure, 60 + 110 * len(explainers), margin={"t": 12})
 
 
-def _entitle(figure: go.Figure, place: int, name: str, *, y: float, yanchor: str) -> None:
+def entitle(figure: go.Figure, place: int, name: str, *, y: float, yanchor: str) -> None:
     """Name an explainer's panel, at its right."""
     number = place if place > 1 else ""
     figure.add_annotation(
@@ -126,7 +126,7 @@ def rank_shares(board: Board, measure: str, names: tuple[str, ...]) -> go.Figure
                 hovertemplate=f"<b>{label(name)}</b>, n = %{{x}}<br>rank {rank:g}: %{{y:.0f}} % "
                 "(cases: %{customdata[1]:,})<br>click to see them<extra></extra>",
             )  # fmt: skip
-        _entitle(figure, place, name, y=1, yanchor="bottom")
+        entitle(figure, place, name, y=1, yanchor="bottom")
     figure.update_layout(barmode="stack", bargap=0.12)
     figure.update_xaxes(dtick=5)
     figure.update_xaxes(title=SIZE_TITLE, row=len(explainers))
@@ -185,7 +185,7 @@ def group_dots(board: Board, column: str, first: str, measure: str, n: str, expl
             hovertemplate=f"<b>%{{customdata[2]}}</b><br>{label(name)}: %{{x:.3f}}<br>"
             "cases: %{customdata[1]:,}, click to see them<extra></extra>",
         )  # fmt: skip
-    figure.update_xaxes(title=f"{score_title(measure, n)}, mean over cases (0-1)", rangemode="tozero")
+    figure.update_xaxes(title=f"{score_title(measure, n)},<br>mean over cases (0-1)", rangemode="tozero")
     line_up(figure, names)
     return finish(figure, 150 + 24 * len(names))
 

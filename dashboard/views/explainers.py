@@ -76,4 +76,4 @@ clicks.chart(figures_explainers.group_dots, board, by, first, measure, n, names)
 if total > figures_explainers.ROWS:
     st.caption(f"{figures_explainers.ROWS} of {total:,} are shown, by the mean over explainers.")
 
-compare.explainers(board, measure, n)
+compare.explainers(board, measure, n, names)

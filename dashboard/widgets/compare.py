@@ -33,7 +33,7 @@ def overview(board: Board) -> None:
         for title in columns.values()
     )
     rows = []
-    for name in (n for n in board.explainers if n in set(found["explainer"])):
+    for name in dict.fromkeys(found["explainer"]):
         cells = [tables.swatch(name, board.explainers)]
         for column in columns:
             row = found[(found["explainer"] == name) & (found["column"] == column)]
@@ -53,7 +53,7 @@ def overview(board: Board) -> None:
     )
 
 
-def explainers(board: Board, measure: str, n: str) -> None:
+def explainers(board: Board, measure: str, n: str, drawn: tuple[str, ...]) -> None:
     """Choose another store; how the scores of the same cases differ. Nothing where there is one store."""
     other = _rival(board)
     if other is None:
@@ -61,8 +61,11 @@ def explainers(board: Board, measure: str, n: str) -> None:
     found = boards.cached(pairs.changes, board, other, measure, n)
     if _nothing_shared(found, other):
         return
-    names = [name for name in board.explainers if name in set(found["explainer"])]
-    clicks.chart(figures_compare.change_bars, board, other, measure, n)
+    names = tuple(name for name in drawn if name in set(found["explainer"]))
+    if not names:
+        st.info("The other store has none of the methods drawn here.")
+        return
+    clicks.chart(figures_compare.change_bars, board, other, measure, n, names)
     lines = [
         f"{markdown(explainer_name(name))} {rows['mean'].iloc[0]:+z.3f} {_interval(rows, 3)}".rstrip()
         for name in names
@@ -101,7 +104,8 @@ def _take(found: pd.DataFrame, columns: dict[str, str], stem: str) -> None:
         cell=[f"{row['mean']:+z.2f} {_ends(row['low'], row['high'], 2)}".rstrip() for _, row in found.iterrows()],
         Explainer=[visible(explainer_name(name)) for name in found["explainer"]],
         column=found["column"].map(columns),
-    ).pivot(index="Explainer", columns="column", values="cell")
+    )
+    shown = shown.pivot(index="Explainer", columns="column", values="cell").loc[shown["Explainer"].unique()]
     caption = f"{stem}: differences of means with 95 % intervals over photos, paired by case."
     cells = shown.fillna("--").reset_index()
     tables.take("Comparison", stem, partial(frame_as_csv, found), partial(latex, cells, caption))
