@@ -50,6 +50,8 @@ _PRESENTED = {"smooth": "smoothed", "superpixels": "by superpixels", "superpixel
 ACCENT = "#6A5ACD"
 """The one accent colour, that of the buttons and links (.streamlit/config.toml)."""
 NEUTRAL = "#8C8C8C"
+INK = "#1D1D26"
+"""Text on white (.streamlit/config.toml), as in files."""
 BUTTONS: dict[str, Any] = {
     "displaylogo": False,
     "modeBarButtons": [["toImage"]],

@@ -225,7 +225,7 @@ def test_bars_of_shares_say_of_how_many(board: boards.Board, draw: Any) -> None:
     told = {x: int(text.replace(",", "")) for x, text in zip(above.x, above.text, strict=True)}
     counted = dict.fromkeys(told, 0)
     for bar in figure.select_traces({"type": "bar"}):
-        for x, (_, attempts_) in zip(bar.x, bar.customdata, strict=True):
+        for x, (_, attempts_, _) in zip(bar.x, bar.customdata, strict=True):
             counted[x] += attempts_
     assert told == counted and sum(told.values()) == attempts.totals(board)["attempts"]
 

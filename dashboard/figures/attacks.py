@@ -26,7 +26,8 @@ SPREADS = {
 
 def by_rank(board: Board) -> go.Figure:
     """Stacked shares of outcomes against the region's rank."""
-    figure = _stacked(attempts.by_rank(board).assign(link=""), "region_rank", "regions of rank %{x}")
+    found = attempts.by_rank(board)
+    figure = _stacked(found.assign(link="", regions="rank " + found["region_rank"].astype(str)), "region_rank")
     figure.update_xaxes(title="Rank of the region (1 is the photo's largest)", dtick=1)
     return figure
 
@@ -34,7 +35,7 @@ def by_rank(board: Board) -> go.Figure:
 def by_size(board: Board) -> go.Figure:
     """Stacked shares of outcomes against the region's size; successes lead to their cases."""
     found = attempts.by_size(board).sort_values("band")
-    found["label"] = [
+    found["regions"] = [
         f"{low:.1%} +" if np.isnan(high) else f"{low:.1%} to {high:.1%}" for low, high in records(found, "low", "high")
     ]
     anything = Selection(board.explainers[0])
@@ -42,10 +43,13 @@ def by_size(board: Board) -> go.Figure:
         target(anything.within(("min_share", "max_share"), band, low, high)) if outcome == "success" else ""
         for outcome, band, low, high in records(found, "outcome", "band", "low", "high")
     ]
-    figure = _stacked(found, "label", "regions of %{x}")
-    labels = list(dict.fromkeys(found["label"]))
+    figure = _stacked(found, "band")
+    names = found.drop_duplicates("band")
     figure.update_xaxes(
-        title="Size of the region, share of the image", type="category", categoryorder="array", categoryarray=labels
+        title="Size of the region, share of the image",
+        tickvals=names["band"].tolist(),
+        ticktext=[name.replace(" to ", "<br>to ") for name in names["regions"]],
+        tickangle=0,
     )
     return figure
 
@@ -72,10 +76,10 @@ def spreads(board: Board) -> go.Figure:
     return finish(figure, 350, margin={"b": 92})
 
 
-def _stacked(found: pd.DataFrame, by: str, regions: str) -> go.Figure:
-    """Bars over the column `by`, one part an outcome; `found` has columns outcome, attempts and link too."""
+def _stacked(found: pd.DataFrame, by: str) -> go.Figure:
+    """Bars over the column `by`, one part an outcome; `found` has columns outcome, attempts, link and regions too."""
     found = found.assign(share=found["attempts"] / found.groupby(by)["attempts"].transform("sum") * 100)
-    totals = found.groupby(by)["attempts"].sum()
+    totals = found.groupby(by, sort=False)["attempts"].sum()
     figure = go.Figure()
     figure.add_scatter(
         x=totals.index.tolist(), y=[100] * len(totals), text=[f"{count:,}" for count in totals], mode="text",
@@ -85,8 +89,9 @@ def _stacked(found: pd.DataFrame, by: str, regions: str) -> go.Figure:
         rows = found[found["outcome"] == outcome]
         figure.add_bar(
             x=rows[by], y=rows["share"], name=title, marker={"color": colour, "line": {"width": 0}},
-            customdata=records(rows, "link", "attempts"),
-            hovertemplate=f"{title}: %{{y:.0f}} % of the attempts on {regions} (%{{customdata[1]:,}})<extra></extra>",
+            customdata=records(rows, "link", "attempts", "regions"),
+            hovertemplate=f"{title}: %{{y:.0f}} % of the attempts on regions of %{{customdata[2]}} "
+            "(%{customdata[1]:,})<extra></extra>",
         )  # fmt: skip
     figure.update_layout(barmode="stack", bargap=0.15)
     figure.update_yaxes(title="Attempts, % (number above)", range=[0, 100])

@@ -187,7 +187,7 @@ def group_dots(board: Board, column: str, first: str, measure: str, n: str, expl
         )  # fmt: skip
     figure.update_xaxes(title=f"{score_title(measure, n)},<br>mean over cases (0-1)", rangemode="tozero")
     line_up(figure, names)
-    return finish(figure, 150 + 24 * len(names))
+    return finish(figure, 166 + 24 * len(names), margin={"b": 80})
 
 
 def score_title(measure: str, n: str) -> str:

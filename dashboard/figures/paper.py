@@ -20,11 +20,13 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator, NullFormatter, PercentFormatter, ScalarFormatter
 from matplotlib.transforms import Transform, blended_transform_factory
 
+from dashboard.theme import INK
+
 MILLIMETRES = (85, 175)
 """Widths: one column, and two."""
 FORMATS = {"svg": "image/svg+xml", "pdf": "application/pdf", "png": "image/png"}
 DPI = 600
-_INK, _GRID = "#1D1D26", "#DEDEE6"
+_GRID = "#DEDEE6"
 _PIXELS_AN_INCH = 150
 """Of a figure's height on the page."""
 _MARKERS = {"circle": "o", "square": "s", "diamond": "D", "triangle-up": "^", "diamond-open": "D"}
@@ -39,7 +41,7 @@ mpl.rcParams.update(
         "font.size": 6, "text.parse_math": False, "svg.fonttype": "path", "pdf.fonttype": 42, "axes.spines.top": False,
         "axes.spines.right": False, "axes.edgecolor": _GRID, "axes.grid": True, "axes.axisbelow": True,
         "grid.color": _GRID, "grid.linewidth": 0.4, "xtick.color": _GRID, "ytick.color": _GRID,
-        "xtick.labelcolor": _INK, "ytick.labelcolor": _INK, "text.color": _INK, "axes.labelcolor": _INK,
+        "xtick.labelcolor": INK, "ytick.labelcolor": INK, "text.color": INK, "axes.labelcolor": INK,
         "lines.linewidth": 1, "axes.linewidth": 0.6, "legend.frameon": False,
     }
 )  # fmt: skip
@@ -145,6 +147,7 @@ def _scatter(panel: Axes, trace: go.Scatter) -> None:
                 zorder=3,
             )  # fmt: skip
     if "text" in mode and trace.text is not None:
+        panel.plot(x, y, " ")  # there is room for it
         columns = (trace.text, trace.textposition or "middle left", trace.marker.size or 6, colour)
         every = (_each(values, len(x)) for values in columns)
         for x0, y0, text, position, size, shade in zip(x, y, *every, strict=True):
@@ -154,7 +157,7 @@ def _scatter(panel: Axes, trace: go.Scatter) -> None:
             panel.annotate(
                 plain(text), (x0, y0), xytext=(_AWAY[along] * away, _AWAY[across] * away), textcoords="offset points",
                 va=_FACING[across], ha=_FACING[along], fontsize=6,
-                color=_colour(trace.textfont.color) if trace.textfont.color else _INK, zorder=4,
+                color=_colour(trace.textfont.color) if trace.textfont.color else INK, zorder=4,
             )  # fmt: skip
 
 
@@ -241,7 +244,7 @@ def _note(panel: Axes, note: Any) -> None:
     panel.text(
         note.x, note.y, plain(note.text), transform=_transform(panel, str(note.xref), str(note.yref)), fontsize=5.5,
         ha=_ANCHORS.get(note.xanchor, "center"), va=_ANCHORS.get(note.yanchor, "center"),
-        rotation=-(note.textangle or 0), color=_colour(note.font.color) if note.font.color else _INK,
+        rotation=-(note.textangle or 0), color=_colour(note.font.color) if note.font.color else INK,
     )  # fmt: skip
 
 
@@ -253,7 +256,7 @@ def _colour(text: Any) -> tuple[float, float, float, float]:
     if found := re.fullmatch(r"rgba?\(([^)]*)\)", str(text)):
         red, green, blue, *alpha = (float(part) for part in found[1].split(","))
         return (red / 255, green / 255, blue / 255, alpha[0] if alpha else 1.0)
-    return to_rgba(text or _INK)
+    return to_rgba(text or INK)
 
 
 def plain(text: Any) -> str:

@@ -13,24 +13,27 @@ from dashboard.data.questions import TRAITS
 from dashboard.data.selection import Selection
 from dashboard.figures.explainers import score_title
 from dashboard.figures.overview import finish, label, records
-from dashboard.theme import NEUTRAL, colours, fade
+from dashboard.theme import INK, NEUTRAL, colours, fade
 
 DOTS = 20_000
 """Cases drawn at most, chosen evenly over the selection's order; bands and outlines are of all."""
 LOOKS = {400: (0.9, 8), 2000: (0.55, 7), DOTS: (0.25, 4)}
 """Opacity and size of dots, up to so many."""
+PLAIN = 2000
+"""Dots up to which all is SVG, whose line has the colour of text (style.css); beyond, WebGL."""
 
 
 def scatter(board: Board, selection: Selection, trait: str) -> go.Figure:
-    """A dot a case, which carries the case's id; over them the mean of each band with its interval and n."""
+    """A dot a case, which carries the case's id; over them the mean of each band with its interval, above all its n."""
     title, logarithmic = TRAITS[trait]
     found = matching.everything(board.query, selection).dropna(subset=[trait, "score"])
     found = found[found[trait] > 0] if logarithmic else found
     colour = colours(board.explainers)[selection.explainer]
     shown = found.iloc[:: max(1, -(-len(found) // DOTS))]
     opacity, size = next(look for most, look in LOOKS.items() if len(shown) <= most)
+    kind = go.Scatter if len(shown) <= PLAIN else go.Scattergl
     figure = go.Figure(
-        go.Scattergl(
+        kind(
             x=shown[trait].tolist(), y=shown["score"].tolist(), mode="markers", name="A case",
             marker={"color": fade(colour, opacity), "size": size},
             customdata=records(shown, "case_id"),
@@ -38,7 +41,13 @@ def scatter(board: Board, selection: Selection, trait: str) -> go.Figure:
         )
     )  # fmt: skip
     if len(found):
-        figure.add_trace(_bands(found, trait))
+        means = _bands(found, trait)
+        figure.add_trace(_line(means, kind))
+        figure.add_scatter(
+            x=means["middle"].tolist(), y=[found["score"].max() + 0.08 * np.ptp(found["score"])] * len(means),
+            text=[f"{n:,}" for n in means["cases"]], mode="text", textposition="middle center", textfont={"size": 11},
+            hoverinfo="skip", showlegend=False,
+        )  # fmt: skip
     less = f" minus {label(selection.minus)}" if selection.minus else ""
     figure.update_xaxes(title=title)
     if logarithmic:
@@ -55,17 +64,19 @@ def _ticks(values: pd.Series) -> list[float]:
     return [step for step in steps if values.min() <= step <= values.max()]
 
 
-def _bands(found: pd.DataFrame, trait: str) -> go.Scatter:
-    """The mean score of each band at the median of its trait."""
+def _bands(found: pd.DataFrame, trait: str) -> pd.DataFrame:
+    """The mean score of each band, with low, high and cases, at `middle`, the median of its trait."""
     edges = band_edges(found[trait])
     banded = found.assign(band=place(found[trait], edges))
     sums = banded.groupby(["photo_id", "band"], as_index=False).agg(total=("score", "sum"), cases=("score", "size"))
     means = clustered_means(sums, ["band"], (-1, 1)).sort_values("band")
-    middle = means["band"].map(banded.groupby("band")[trait].median())
-    return go.Scatter(
-        x=middle.tolist(), y=means["mean"].tolist(), mode="lines+markers+text", name="Mean of a band, with its n",
-        text=[f"n = {n:,}" for n in means["cases"]], textposition="top center",
-        line={"color": NEUTRAL, "width": 2.5}, marker={"size": 9, "symbol": "diamond"},
+    return means.assign(middle=means["band"].map(banded.groupby("band")[trait].median()))
+
+
+def _line(means: pd.DataFrame, kind: type[go.Scatter | go.Scattergl]) -> go.Scatter | go.Scattergl:
+    return kind(
+        x=means["middle"].tolist(), y=means["mean"].tolist(), mode="lines+markers", name="Mean of a band, its n on top",
+        line={"color": INK if kind is go.Scatter else NEUTRAL, "width": 2.5}, marker={"size": 9, "symbol": "diamond"},
         error_y={"array": (means["high"] - means["mean"]).tolist(),
                  "arrayminus": (means["mean"] - means["low"]).tolist(), "thickness": 1.4, "width": 4},
         customdata=[("", n, bracketed(low, high, digits=3)) for n, low, high in
