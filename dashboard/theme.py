@@ -101,9 +101,9 @@ BOARD = {
     "mean_rank_jaccard": Column("mean rank", "Mean rank by Jaccard index (1 is best)"),
     "auroc": Column("AUROC", "AUROC of the ranking (0-1, 0.5 is chance)"),
     "average_precision": Column("average precision", "Average precision of the ranking (0-1)"),
-    "specificity_class": Column("above the own class's", "Mean Jaccard index above that for the photo's own class"),
-    "specificity_photo": Column("above the photo's", "Mean Jaccard index above that of the unattacked photo"),
-    "restored": Column("attacks undone", "Share of attacks undone by restoring the first explanation (0-1)"),
+    "specificity_class": Column("above the own class's", "Mean Jaccard index above<br>that for the photo's own class"),
+    "specificity_photo": Column("above the photo's", "Mean Jaccard index above<br>that of the unattacked photo"),
+    "restored": Column("attacks undone", "Share of attacks undone by restoring<br>the first explanation (0-1)"),
 }
 """By the measure of compute/reporting/statistics.py."""
 MEAN_RANK_HELP = (

@@ -79,3 +79,11 @@ def test_axes_of_few_counts_have_whole_numbers() -> None:
     for whole, layout in ((False, {"range": [0, 2]}), (True, {"range": [0, 2], "dtick": 1})):
         paper._axis(panel, "y", layout)
         assert all(float(tick).is_integer() for tick in panel.get_yticks()) == whole
+
+
+def test_a_legend_names_only_what_is_drawn() -> None:
+    figure = go.Figure([go.Bar(x=[1], y=[2], name="some"), go.Bar(x=[], y=[], name="none")])
+    panel = Figure().add_subplot()
+    for trace in figure.data:
+        paper._bar(panel, trace)
+    assert panel.get_legend_handles_labels()[1] == ["some"]

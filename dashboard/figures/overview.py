@@ -85,6 +85,7 @@ def likeness_curves(board: Board, by_share: bool, names: tuple[str, ...]) -> go.
                 figure.add_trace(trace, row=1, col=place)
         figure.update_yaxes(title=f"Mean {MEASURES[measure].name} (0-1)", row=1, col=place)
     figure.update_xaxes(title=SHARE_TITLE if by_share else SIZE_TITLE, rangemode="tozero")
+    figure.update_xaxes(dtick=None if by_share else 5)
     figure.update_yaxes(rangemode="tozero", col=1)
     figure.update_yaxes(side="right", col=2)  # between the panels a phone has no room
     return finish(figure, 430, margin={"r": 72} | ({"b": 80} if by_share else {}))

@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.ticker import MaxNLocator, NullFormatter, PercentFormatter, ScalarFormatter
+from matplotlib.ticker import MultipleLocator, NullFormatter, PercentFormatter, ScalarFormatter
 from matplotlib.transforms import Transform, blended_transform_factory
 
 from dashboard.theme import INK
@@ -156,7 +156,7 @@ def _scatter(panel: Axes, trace: go.Scatter) -> None:
             away = 2 + 0.25 * float(size)
             panel.annotate(
                 plain(text), (x0, y0), xytext=(_AWAY[along] * away, _AWAY[across] * away), textcoords="offset points",
-                va=_FACING[across], ha=_FACING[along], fontsize=6,
+                va=_FACING[across], ha=_FACING[along], fontsize=min(6, 1.5 * panel.figure.bbox.width / DPI),
                 color=_colour(trace.textfont.color) if trace.textfont.color else INK, zorder=4,
             )  # fmt: skip
 
@@ -166,7 +166,7 @@ def _bar(panel: Axes, trace: go.Bar) -> None:
     along, lengths = (trace.y, trace.x) if lying else (trace.x, trace.y)
     places, lengths, ends = list(along), [float(v) for v in lengths], trace.error_x if lying else trace.error_y
     floor: dict[Any, float] = panel.__dict__.setdefault("stacked", {})
-    label = plain(trace.name) if trace.showlegend is not False and trace.name else None
+    label = plain(trace.name) if trace.showlegend is not False and trace.name and places else None
     width = 0.88 if trace.width is None else trace.width
     bottom = [floor.get(at, 0.0) for at in places]
     colours = [_colour(c) for c in _each(trace.marker.color, len(places))]
@@ -201,8 +201,8 @@ def _axis(panel: Axes, which: str, layout: dict[str, Any]) -> None:
         getattr(panel, f"set_{which}scale")("log")
         axis.set_major_formatter(ScalarFormatter())
         axis.set_minor_formatter(NullFormatter())
-    elif layout.get("dtick") == 1:
-        axis.set_major_locator(MaxNLocator(integer=True))
+    elif step := layout.get("dtick"):
+        axis.set_major_locator(MultipleLocator(step))
     if layout.get("tickvals") is not None:
         names = [plain(text) for text in layout["ticktext"]]
         turned = -float(layout.get("tickangle", 0)) if which == "x" else 0.0
