@@ -52,12 +52,8 @@ ACCENT = "#6A5ACD"
 NEUTRAL = "#8C8C8C"
 INK = "#1D1D26"
 """Text on white (.streamlit/config.toml), as in files."""
-BUTTONS: dict[str, Any] = {
-    "displaylogo": False,
-    "modeBarButtons": [["toImage"]],
-    "toImageButtonOptions": {"format": "svg", "filename": "wolfspider"},
-}
-"""Plotly's `config`: only the button that saves the figure, as a vector graphic."""
+CONFIG: dict[str, Any] = {"displayModeBar": False}
+"""Plotly's: figures are taken by the menu below them."""
 
 
 @dataclass(frozen=True)

@@ -273,7 +273,7 @@ def _manifest(tables: dict[str, Any], photos: int, size: int, seed: int, explain
         "device": {"kind": "cpu", "name": "made", "cores": 2},
         "classifier": {"name": "made", "size": size, "classes": 1000, "weights_sha256": "0" * 64},
         "target": {"index": TARGET[0], "name": TARGET[1]},
-        "explainers": [{"name": name, "baseline": name == "random"} for name in explainers],
+        "explainers": [{"name": name, "baseline": name in ("random", "oracle@superpixels")} for name in explainers],
         "sizes": "lime",
         "photos": [f"made-{i:05d}" for i in range(photos)],
         "seconds": {"prepare": 1.0, "attack": 60.0, **dict.fromkeys(explainers, 5.0)},

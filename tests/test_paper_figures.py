@@ -53,7 +53,8 @@ def test_every_chart_is_a_vector_graphic_without_fonts(
     root = ET.fromstring(paper.render(figure, "svg", 175))
     assert float(root.attrib["width"].removesuffix("pt")) == pytest.approx(175 / 25.4 * 72, abs=0.1)
     assert not root.findall(".//{*}text") and len(root.findall(".//{*}path")) > 10
-    assert re.fullmatch(r"\S.+\. made, \d+ cases of \d+ photos\.", clicks.caption(draw, board))
+    photos = board.query("select count(distinct photo_id) as photos from cases")["photos"].iloc[0]
+    assert re.fullmatch(rf"\S.+[\w)]\. made, \d+ cases of {photos} photos\.", clicks.caption(draw, board))
 
 
 @pytest.mark.parametrize("millimetres", paper.MILLIMETRES)
@@ -87,3 +88,8 @@ def test_a_legend_names_only_what_is_drawn() -> None:
     for trace in figure.data:
         paper._bar(panel, trace)
     assert panel.get_legend_handles_labels()[1] == ["some"]
+
+
+def test_captions_are_whole_sentences() -> None:
+    assert clicks.about(explainers.distributions).endswith("a score within 0.05")
+    assert clicks.about(of_the_board.forest).endswith("with intervals over photos")

@@ -23,7 +23,9 @@ CHOICES = {"explainer": EXPLAINERS, "photo": ["made-00000", "made-00001"], "clea
 
 @pytest.fixture(scope="module")
 def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[matching.Ask]:
-    connection = open_store(make_store(tmp_path_factory.mktemp("store"), cases=40, size=32)).connect()
+    connection = open_store(
+        make_store(tmp_path_factory.mktemp("store"), cases=40, size=32, explainers=(*EXPLAINERS, "oracle@superpixels"))
+    ).connect()
 
     def answer(sql: str, params: Any = ()) -> pd.DataFrame:
         with connection.cursor() as cursor:

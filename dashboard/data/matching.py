@@ -16,12 +16,13 @@ Ask = Callable[[str, dict[str, Any]], pd.DataFrame]
 PER_CASE = """
 select *, spreads[explainer_at] as spread, scores[explainer_at] as own, own - {minus} as score,
        list_sort(list_select(scores, ranked), 'DESC', 'NULLS LAST') as field, field[1] as top, field[2] as second,
-       list_min(field) as bottom, top - bottom as gap, list_max(list_select(scores, baselines)) as chance,
+       list_min(field) as bottom, top - bottom as gap, scores[random_at] as chance,
        scores[lime_at] as lime, list_max(list_select(scores, gradients)) as gradient
 from ({source}), (
-  select list(position + 1) filter (not baseline) as ranked, list(position + 1) filter (baseline) as baselines,
+  select list(position + 1) filter (not baseline) as ranked,
          list(position + 1) filter (name in {gradients}) as gradients,
-         any_value(position + 1) filter (name = 'lime') as lime_at, {places}
+         any_value(position + 1) filter (name = 'lime') as lime_at,
+         any_value(position + 1) filter (name = 'random') as random_at, {places}
   from explainers
 )"""
 PLACE = "any_value(position + 1) filter (name = ${0}) as {0}_at"

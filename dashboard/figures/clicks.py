@@ -15,7 +15,7 @@ from dashboard.data import boards, queries
 from dashboard.data.boards import Board
 from dashboard.data.selection import Selection
 from dashboard.text import markdown, visible
-from dashboard.theme import BUTTONS
+from dashboard.theme import CONFIG
 
 _P = ParamSpec("_P")
 WIDTHS = {85: "85 mm, one column", 175: "175 mm, two columns"}
@@ -32,7 +32,7 @@ def chart(draw: Callable[Concatenate[Board, _P], go.Figure], board: Board, *args
     figure = boards.shared(still, board, draw, *args, **kwargs)
     name = draw.__name__
     event = st.plotly_chart(
-        figure, key=f"chart-{name}", on_select="rerun", selection_mode="points", config=BUTTONS, alt=about(draw)
+        figure, key=f"chart-{name}", on_select="rerun", selection_mode="points", config=CONFIG, alt=about(draw)
     )
     take(figure, draw, board, *(a for a in args if isinstance(a, str)))
     for point in event.selection.points:
@@ -62,14 +62,14 @@ def take(figure: go.Figure, draw: Callable[..., go.Figure], board: Board, *words
 
 def about(draw: Callable[..., go.Figure]) -> str:
     """What a figure shows: how its docstring begins."""
-    return " ".join(re.split(r"[;.]", draw.__doc__ or "")[0].split())
+    return " ".join(re.split(r";|\.(?=\s|$)", draw.__doc__ or "")[0].split())
 
 
 def caption(draw: Callable[..., go.Figure], board: Board) -> str:
     """A figure's legend: what it shows, as its docstring begins, and of what."""
-    counts = boards.cached(queries.counts, board)
+    cases, photos = boards.cached(queries.counts, board)["cases"], boards.cached(queries.summary, board).photos
     network = visible(board.manifest["classifier"]["name"])
-    return f"{about(draw)}. {network}, {counted(counts['cases'], 'case')} of {counted(counts['photos'], 'photo')}."
+    return f"{about(draw)}. {network}, {counted(cases, 'case')} of {counted(photos, 'photo')}."
 
 
 def _downloads(figure: go.Figure, stem: str, key: str) -> None:

@@ -14,7 +14,7 @@ from dashboard.data.selection import CORNERS, Selection
 from dashboard.figures import clicks
 from dashboard.figures import scatter as scatter_figures
 from dashboard.text import markdown, visible
-from dashboard.theme import BUTTONS
+from dashboard.theme import CONFIG
 from dashboard.viewer import export
 from dashboard.widgets import filters, gallery, pins, tables
 from dashboard.widgets.tables import percentage, score_bar, signed_score
@@ -132,7 +132,7 @@ def scatter(board: Board, selection: Selection) -> None:
         key=f"scatter-{trait}",
         on_select="rerun",
         selection_mode=("points", "lasso"),
-        config=BUTTONS,
+        config=CONFIG,
         alt=clicks.about(scatter_figures.scatter),
     )
     st.caption(

@@ -9,7 +9,7 @@ from dashboard.data import boards, queries
 from dashboard.figures import clicks
 from dashboard.figures import run as figures_run
 from dashboard.text import markdown, shell, visible
-from dashboard.theme import BUTTONS
+from dashboard.theme import CONFIG
 from dashboard.widgets import tables, wording
 
 board = boards.current()
@@ -38,7 +38,7 @@ st.subheader("Time by stage")
 seconds = {wording.stage(name): float(value) for name, value in dict(manifest.get("seconds") or {}).items()}
 if seconds:
     figure = figures_run.stages(seconds)
-    st.plotly_chart(figure, key="stages", config=BUTTONS, alt=clicks.about(figures_run.stages))
+    st.plotly_chart(figure, key="stages", config=CONFIG, alt=clicks.about(figures_run.stages))
     clicks.take(figure, figures_run.stages, board)
     st.caption("Seconds of all workers together.")
 else:

@@ -26,12 +26,14 @@ def pinned(store: str) -> list[str]:
 
 
 def toggle(store: str, case_id: str) -> None:
-    """Pin a case, or unpin it; a full plate takes no more."""
+    """Pin a case, or unpin it; a full plate takes no more, and says so."""
     held = pinned(store)
     if case_id in held:
         held.remove(case_id)
     elif len(held) < MOST:
         held.append(case_id)
+    else:
+        st.toast(f"The plate is full: {MOST} cases.", icon=":material/push_pin:")
     st.session_state["pins"][store] = held
     _show(True, held)
 
