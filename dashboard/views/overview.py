@@ -90,13 +90,15 @@ with left:
             f"95 % intervals over {counted(summary.photos, 'photo')}; whole photos are resampled, since cases of one "
             "photo are not independent. "
             + (
-                "Bars on the right join methods that no test tells apart (Wilcoxon over photos, Holm's method). "
+                "Bars on the right join neighbours of which no two are told apart in mean Jaccard index (Wilcoxon over "
+                "photos, Holm's method); the answers beside compare mean ranks. "
                 if measure == "mean_jaccard" and not grouped
                 else ""
             )
             + ("Shaded: what the best baseline without a network reaches. " if measure == "mean_jaccard" else "")
             + (f"{too_few(compared)} " if compared and measure == "mean_jaccard" else "")
-            + "Presentations share their explainer's colour: squares are smoothed, diamonds by superpixels."
+            + "Presentations have their explainer's colour, which others may have too: squares are smoothed, diamonds "
+            "by superpixels."
         )
     else:
         st.subheader("Mean ranks")
