@@ -13,6 +13,21 @@ import streamlit as st
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+_PATIENCE = 1.0
+"""Seconds that the server waits for the first store: a browser that loads a page meanwhile would slow both."""
+_SCRIPTS = Path(st.__file__).parent / "static" / "static" / "js"
+_PLAIN = ("/cases", "/case", "/plate")
+"""Pages that come without a chart."""
+_CONDITIONS = {b"accept-encoding", b"if-none-match", b"if-modified-since"}
+"""Headers by which a page would come packed, or not at all."""
+_SOCKET = """{ const send = WebSocket.prototype.send;
+WebSocket.prototype.send = function (message) {
+  WebSocket.prototype.send = send;
+  send.call(this, message);
+  import("%s");
+}; }"""
+"""A page asks for its contents by its socket; Plotly's script then runs while the server answers, not before."""
+
 
 def begin() -> None:
     """Open the store that a visitor sees first, beside loading what any page needs and is slow to load."""
@@ -30,21 +45,6 @@ def begin() -> None:
     opening.join(_PATIENCE)
     gc.collect()
     gc.freeze()  # Streamlit collects garbage after every run of a page: 0.2 s, with all that is loaded
-
-
-_PATIENCE = 1.0
-"""Seconds that the server waits for the first store: a browser that loads a page meanwhile would slow both."""
-_SCRIPTS = Path(st.__file__).parent / "static" / "static" / "js"
-_PLAIN = ("/cases", "/case", "/plate")
-"""Pages that come without a chart."""
-_CONDITIONS = {b"accept-encoding", b"if-none-match", b"if-modified-since"}
-_SOCKET = """{ const send = WebSocket.prototype.send;
-WebSocket.prototype.send = function (message) {
-  WebSocket.prototype.send = send;
-  send.call(this, message);
-  import("%s");
-}; }"""
-"""A page asks for its contents by its socket; Plotly's script then runs while the server answers, not before."""
 
 
 class Early:

@@ -66,9 +66,10 @@ def costs(board: Board) -> pd.DataFrame:
 
 
 def counts(board: Board) -> dict[str, int]:
-    """Rows of the store: photos, attempts, cases, failures."""
+    """Rows of the store: photos, attempts, cases, failures; and `with_cases`, the photos that have one."""
     tables = ("photos", "attempts", "cases", "failures")
-    found = board.query(f"select {', '.join(f'(select count(*) from {name}) as {name}' for name in tables)}")
+    rows = ", ".join(f"(select count(*) from {name}) as {name}" for name in tables)
+    found = board.query(f"select {rows}, (select count(distinct photo_id) from cases) as with_cases")
     return {name: int(found[name].iloc[0]) for name in found.columns}
 
 

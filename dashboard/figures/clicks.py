@@ -67,9 +67,9 @@ def about(draw: Callable[..., go.Figure]) -> str:
 
 def caption(draw: Callable[..., go.Figure], board: Board) -> str:
     """A figure's legend: what it shows, as its docstring begins, and of what."""
-    cases, photos = boards.cached(queries.counts, board)["cases"], boards.cached(queries.summary, board).photos
+    counts = boards.cached(queries.counts, board)
     network = visible(board.manifest["classifier"]["name"])
-    return f"{about(draw)}. {network}, {counted(cases, 'case')} of {counted(photos, 'photo')}."
+    return f"{about(draw)}. {network}, {counted(counts['cases'], 'case')} of {counted(counts['with_cases'], 'photo')}."
 
 
 def _downloads(figure: go.Figure, stem: str, key: str) -> None:

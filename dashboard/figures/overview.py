@@ -84,8 +84,8 @@ def likeness_curves(board: Board, by_share: bool, names: tuple[str, ...]) -> go.
             for trace in _curve(rows, x, name, colour[name], dash[name], measure, legend=place == 1):
                 figure.add_trace(trace, row=1, col=place)
         figure.update_yaxes(title=f"Mean {MEASURES[measure].name} (0-1)", row=1, col=place)
-    figure.update_xaxes(title=SHARE_TITLE if by_share else SIZE_TITLE, rangemode="tozero")
-    figure.update_xaxes(dtick=None if by_share else 5)
+    x_axis = {"title": SHARE_TITLE} if by_share else {"title": SIZE_TITLE, "dtick": 5}
+    figure.update_xaxes(**x_axis, rangemode="tozero")
     figure.update_yaxes(rangemode="tozero", col=1)
     figure.update_yaxes(side="right", col=2)  # between the panels a phone has no room
     return finish(figure, 430, margin={"r": 72} | ({"b": 80} if by_share else {}))
