@@ -27,6 +27,10 @@ WebSocket.prototype.send = function (message) {
   import("%s");
 }; }"""
 """A page asks for its contents by its socket; Plotly's script then runs while the server answers, not before."""
+_SWIPES = """addEventListener("touchstart", event => {
+  if (event.target.closest?.(".js-plotly-plot")) event.stopImmediatePropagation();
+}, { capture: true, passive: true });"""
+"""Plotly takes every touch of a chart for a drag. Without it swipes scroll the page; a tap still comes as a click."""
 
 
 def begin() -> None:
@@ -48,13 +52,15 @@ def begin() -> None:
 
 
 class Early:
-    """Middleware that adds to the head of pages the style, so that nothing moves, and to those of charts Plotly.
+    """Middleware that adds to the head of pages the style, so that nothing moves, what lets swipes scroll, and Plotly.
 
-    Browsers load its script beside the page, and run it while the server makes what it will draw.
+    Where there are charts at once, browsers load its script beside the page, and run it while the server makes what it
+    will draw.
     """
 
     def __init__(self, app: ASGIApp) -> None:
-        self.app, self.style = app, f"<style>{Path(__file__).with_name('style.css').read_text()}</style>"
+        style = Path(__file__).with_name("style.css").read_text()
+        self.app, self.all = app, f"<style>{style}</style><script>{_SWIPES}</script>"
         paths = [f"./static/js/{script.name}" for script in _SCRIPTS.glob("PlotlyChart.*.js")]
         self.plotly = "".join(
             f'<link rel="modulepreload" crossorigin href="{path}"><script>{_SOCKET % path}</script>' for path in paths
@@ -64,7 +70,7 @@ class Early:
         """Pass a request on; one for a page, to be answered whole and as it is."""
         start: list[Message] = []
         plain = scope.get("path", "").rstrip("/").endswith(_PLAIN)
-        head = f"{self.style}{'' if plain else self.plotly}</head>".encode()
+        head = f"{self.all}{'' if plain else self.plotly}</head>".encode()
 
         async def watched(message: Message) -> None:
             if message["type"] == "http.response.start" and _is_page(Headers(raw=message["headers"])):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from make_store import make_store
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Locator, Page, expect
 from served import needs_chromium, served, settled
 
 from dashboard.data import boards, matching
@@ -33,6 +33,45 @@ def entries(page: Page) -> int:
 
 def scrolled(page: Page) -> int:
     return int(page.evaluate("document.querySelector('[data-testid=stMain]').scrollTop"))
+
+
+LONELIEST = """() => {
+  const plot = document.querySelector(".js-plotly-plot"), dots = [...plot.querySelectorAll(".points path")];
+  const places = dots.map(dot => dot.getBoundingClientRect()).map(box => [box.x + box.width / 2, box.y + box.height / 2]);
+  const ids = plot._fullData[0].customdata.map(data => data[0]);
+  const room = place => Math.min(...places.filter(one => one !== place).map(one => Math.hypot(one[0] - place[0], one[1] - place[1])));
+  const best = ids.map((_, i) => i).sort((a, b) => room(places[b]) - room(places[a]))[0];
+  return [...places[best], ids[best]];
+}"""
+"""The middle of the dot of the first trace that is farthest from all others, and its case."""
+
+
+def phone(context: BrowserContext) -> Page:
+    """A tab of a phone's size, which is touched."""
+    assert context.browser is not None
+    page = context.browser.new_context(
+        viewport={"width": 390, "height": 800}, has_touch=True, is_mobile=True
+    ).new_page()
+    page.set_default_timeout(20000)
+    return page
+
+
+def swiped(page: Page, start: Locator, up: int) -> int:
+    """By how much the page scrolls as a finger moves up from the middle of something."""
+    start.evaluate("e => e.scrollIntoView({ block: 'center' })")
+    page.wait_for_timeout(300)
+    before, box, finger = scrolled(page), start.bounding_box(), page.context.new_cdp_session(page)
+    assert box is not None
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    for kind, moved in (
+        ("touchStart", 0),
+        *(("touchMove", up * step // 10) for step in range(1, 11)),
+        ("touchEnd", None),
+    ):
+        points = [] if moved is None else [{"x": x, "y": y - moved}]
+        finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    page.wait_for_timeout(500)
+    return scrolled(page) - before
 
 
 def drawn(page: Page, n: int) -> None:
@@ -157,6 +196,20 @@ def test_a_lasso_opens_exactly_its_cases(address: str, board: boards.Board, page
     expect(page.get_by_text(f"{len(opened)} cases", exact=True)).to_be_visible()
 
 
+@pytest.mark.parametrize("touched", [False, True])
+def test_a_click_or_a_tap_on_a_dot_opens_its_case(address: str, context: BrowserContext, touched: bool) -> None:
+    page = phone(context) if touched else context.new_page()
+    page.goto(f"{address}/cases?explainer=lime&view=scatter")
+    page.locator(".js-plotly-plot .nsewdrag").wait_for()
+    settled(page)
+    page.locator(".js-plotly-plot").evaluate("plot => plot.scrollIntoView({ block: 'center' })")
+    x, y, case_id = page.evaluate(LONELIEST)
+    (page.touchscreen.tap if touched else page.mouse.click)(x, y)
+    page.wait_for_url(re.compile("/case[?]"))
+    assert f"case={case_id}&" in f"{page.url}&"
+    page.close()
+
+
 def test_charts_stay_where_they_are(address: str, page: Page) -> None:
     page.goto(f"{address}/explainers")
     plot = page.locator(".js-plotly-plot .nsewdrag").first
@@ -173,8 +226,8 @@ def test_charts_stay_where_they_are(address: str, page: Page) -> None:
     assert page.evaluate(ranges) == before
 
 
-def test_a_phone_shows_pairs_side_by_side_and_scrolls_by_swipes(address: str, page: Page) -> None:
-    page.set_viewport_size({"width": 390, "height": 800})
+def test_a_phone_shows_pairs_side_by_side_and_scrolls_by_swipes(address: str, context: BrowserContext) -> None:
+    page = phone(context)
     page.goto(f"{address}/cases?question=disagreement")
     card = page.locator(".st-key-card_pair_1")
     card.locator("img").nth(1).wait_for()
@@ -184,10 +237,21 @@ def test_a_phone_shows_pairs_side_by_side_and_scrolls_by_swipes(address: str, pa
     page.locator(".js-plotly-plot").first.wait_for()
     settled(page)
     assert page.locator("[data-testid=stMain]").evaluate("e => e.scrollWidth <= e.clientWidth")
+    plot = ".js-plotly-plot .nsewdrag"
+    assert swiped(page, page.locator(plot).first, -150) < -50 and "outline" not in page.url
+    for path in ("", "explainers", "attacks"):
+        page.goto(f"{address}/{path}")
+        page.locator(plot).first.wait_for()
+        settled(page)
+        assert swiped(page, page.locator(plot).first, 150) > 50
     page.goto(f"{address}/case")
     frame = page.locator(".viewer[data-drawn] .frame").first
     frame.wait_for()
+    settled(page)
+    assert swiped(page, frame, 150) > 50
     touch = "e => getComputedStyle(e).touchAction"
     assert frame.evaluate(touch) == "pan-y"
     frame.dblclick()
     assert frame.evaluate(touch) == "none"  # a part of an image is moved instead
+    assert swiped(page, frame, 150) == 0
+    page.close()

@@ -16,7 +16,7 @@ from dashboard.figures import scatter as scatter_figures
 from dashboard.text import markdown, visible
 from dashboard.theme import CONFIG
 from dashboard.viewer import export
-from dashboard.widgets import filters, gallery, pins, tables
+from dashboard.widgets import dots, filters, gallery, pins, tables
 from dashboard.widgets.tables import percentage, score_bar, signed_score
 
 VIEWS = {"gallery": ":material/grid_view:", "table": ":material/table_rows:", "scatter": ":material/scatter_plot:"}
@@ -131,13 +131,13 @@ def scatter(board: Board, selection: Selection) -> None:
         figure,
         key=f"scatter-{trait}",
         on_select="rerun",
-        selection_mode=("points", "lasso"),
+        selection_mode="lasso",
         config=CONFIG,
         alt=clicks.about(scatter_figures.scatter),
     )
     st.caption(
-        "Draw around cases to see exactly those, or click one to open it; a double click resets. Line: mean of a sixth "
-        "of the cases each, with 95 % over photos. Minus, above, takes a baseline's or a rival's score away. "
+        "Draw around cases with the mouse to see exactly those, or click one to open it; a double click resets. Line: "
+        "mean of a sixth of the cases each, with 95 % over photos. Minus, above, takes a baseline's or a rival's score away. "
         f"At most {scatter_figures.DOTS:,} dots are drawn, evenly over the order; the line and outlines are of all."
     )
     clicks.take(figure, scatter_figures.scatter, board, selection.explainer, trait)
@@ -146,10 +146,8 @@ def scatter(board: Board, selection: Selection) -> None:
         few = corners[:: math.ceil(len(corners) / CORNERS)]
         params = urls.with_store(**selection.outlined(trait, few).to_params())
         st.switch_page("views/cases.py", query_params=params)
-    for point in event.selection.points:
-        if case_id := point.get("customdata"):
-            case_id = case_id[0] if isinstance(case_id, list) else case_id
-            urls.go("case", case=str(case_id), **selection.to_params())
+    if case_id := dots.clicked(f"scatter-{trait}"):
+        urls.go("case", case=case_id, **selection.to_params())
 
 
 def table(board: Board, selection: Selection, total: int) -> None:
