@@ -37,9 +37,11 @@ def scrolled(page: Page) -> int:
 
 LONELIEST = """() => {
   const plot = document.querySelector(".js-plotly-plot"), dots = [...plot.querySelectorAll(".points path")];
-  const places = dots.map(dot => dot.getBoundingClientRect()).map(box => [box.x + box.width / 2, box.y + box.height / 2]);
+  const boxes = dots.map(dot => dot.getBoundingClientRect());
+  const places = boxes.map(box => [box.x + box.width / 2, box.y + box.height / 2]);
   const ids = plot._fullData[0].customdata.map(data => data[0]);
-  const room = place => Math.min(...places.filter(one => one !== place).map(one => Math.hypot(one[0] - place[0], one[1] - place[1])));
+  const apart = (one, other) => Math.hypot(one[0] - other[0], one[1] - other[1]);
+  const room = place => Math.min(...places.filter(one => one !== place).map(one => apart(one, place)));
   const best = ids.map((_, i) => i).sort((a, b) => room(places[b]) - room(places[a]))[0];
   return [...places[best], ids[best]];
 }"""
@@ -128,6 +130,24 @@ def test_the_menu_keeps_filters_and_the_last_case(address: str, page: Page) -> N
     assert "view=table" in page.url and entries(page) == before + 1
     menu["Case"].click()
     page.wait_for_url(re.compile("/case.*min_share=0.05"))
+
+
+def test_keys_reach_a_case_wherever_the_last_click_was(address: str, page: Page) -> None:
+    page.goto(f"{address}/cases?explainer=lime")
+    settled(page)
+    page.get_by_role("link", name="Case", exact=True).click()  # the focus stays on the menu
+    viewer = page.locator(".viewer[data-drawn]")
+    viewer.wait_for()
+    settled(page)
+    page.keyboard.press("s")
+    page.wait_for_url(re.compile("panels=restored"))
+    page.locator("[data-testid=stMain]").click(position={"x": 5, "y": 300})  # beside the viewer
+    page.keyboard.press("s")
+    page.wait_for_function("() => !location.search.includes('panels')")
+    before = int(viewer.get_attribute("data-drawn") or 0)
+    step = 1 if before < 20 else -1
+    page.keyboard.press("ArrowRight" if step > 0 else "ArrowLeft")
+    drawn(page, before + step)
 
 
 def test_pages_of_the_gallery_start_at_the_top(address: str, page: Page) -> None:

@@ -7,6 +7,9 @@ function el(tag, properties = {}, ...children) {
   return node;
 }
 
+// What keeps the keys that are pressed in it.
+const TYPED = "input, textarea, select, [contenteditable=true], [role=combobox], [role=listbox], [role=menu], [role=slider], [data-testid=stDataFrame]";
+
 const ranked = (rank) => (rank == null ? "" : `, rank ${Number.isInteger(rank) ? rank : rank.toFixed(1)}`);
 
 class Viewer {
@@ -227,7 +230,7 @@ class Viewer {
 
   key(event) {
     const target = event.composedPath()[0];
-    const free = target === document.body || this.root.contains(target) || target.tagName === "BUTTON";
+    const free = target === this.slider || !target.closest?.(TYPED);
     if (!this.slider || !free || event.ctrlKey || event.metaKey || event.altKey) return;
     const acts = {
       ArrowLeft: () => this.go(this.n - 1),

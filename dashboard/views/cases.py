@@ -136,9 +136,10 @@ def scatter(board: Board, selection: Selection) -> None:
         alt=clicks.about(scatter_figures.scatter),
     )
     st.caption(
-        "Draw around cases with the mouse to see exactly those, or click one to open it; a double click resets. Line: "
-        "mean of a sixth of the cases each, with 95 % over photos. Minus, above, takes a baseline's or a rival's score away. "
-        f"At most {scatter_figures.DOTS:,} dots are drawn, evenly over the order; the line and outlines are of all."
+        "Draw around cases with the mouse to see exactly those, or click one to open it; a double click resets. "
+        "Line: mean of a sixth of the cases each, with 95 % over photos. Minus, above, takes a baseline's or a rival's "
+        f"score away. At most {scatter_figures.DOTS:,} dots are drawn, evenly over the order; the line and outlines "
+        "are of all."
     )
     clicks.take(figure, scatter_figures.scatter, board, selection.explainer, trait)
     if lasso := event.selection.lasso:
