@@ -1,9 +1,12 @@
 """Where false alarms fall, on made images."""
 
+from pathlib import Path
+
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import pytest
-from make_store import make_store
+from make_store import make_store, rewrite
 
 from dashboard.data import blame, boards
 
@@ -58,6 +61,18 @@ def test_a_store_s_random_pixels_are_at_chance(tmp_path_factory: pytest.TempPath
     first = blame.most(found, "lime", "border", cases=1)[0]
     own = found[(found["explainer"] == "lime") & (found["place"] == "border")].set_index("case_id")["excess"]
     assert own[first] == own.max()
+
+
+def test_what_cannot_be_read_is_counted(tmp_path: Path) -> None:
+    path = make_store(tmp_path / "made", cases=12, size=64)
+    images = pd.read_parquet(path / "images.parquet")
+    lost = images["kind"].eq("entry:lime") & images["owner"].str.endswith("r01")
+    rewrite(path, "images", images.assign(png=images["png"].mask(lost, b"nothing")))
+    board = boards.open_board("made", path)
+    found = [blame.of_cases(board, part) for part in blame.parts(board)]
+    assert sum(part.unreadable for part in found) == lost.sum() > 0
+    seen = pd.concat([part.found for part in found]).groupby("explainer")["case_id"].nunique()
+    assert seen["lime"] + lost.sum() == seen["random"]
 
 
 def test_own_explanations_are_of_all_cases_and_of_those_that_were_asked(

@@ -288,12 +288,21 @@ def test_a_store_that_is_deleted_while_it_is_open_leaves_words(store: Path, page
 
 
 @pytest.mark.parametrize(
-    ("page", "words"), [("case", "cannot be read"), ("cases", "unreadable"), ("attacks", "cannot")]
+    ("page", "words"),
+    [
+        ("case", "photo, segments, adversarial cannot be read"),
+        ("cases", "24 of the pictures on this page cannot be read"),
+        ("plate", "6 of the pictures of this plate cannot be read"),
+        ("blame", "explanations, which cannot be read"),
+        ("attacks", "cannot"),
+    ],
 )
 def test_damaged_images_are_told_in_words(store: Path, page: str, words: str) -> None:
     rewrite(store, "images", pd.read_parquet(store / "images.parquet").assign(png=b"\x89PNG\r\n\x1a\nnothing"))
-    app = visit(store, page)
+    app = visit(store, page, **({"pins": "made-00000-r01"} if page == "plate" else {}))
     assert not app.exception and not app.error and words in said(app)
+    if page == "case":  # the rest of it is there, and its neighbours
+        assert app.dataframe and not app.button(key="Next").disabled
 
 
 def test_a_store_that_is_deleted_or_replaced_while_open_is_said(made: Path, store: Path) -> None:

@@ -64,14 +64,17 @@ def test_a_selection_as_csv_and_parquet(board: boards.Board) -> None:
 
 @pytest.mark.parametrize("case_id", ["", "../../etc/passwd", "made-00000-r99", "'; drop table cases; --", "a\x00b"])
 def test_no_other_id_opens_anything(board: boards.Board, case_id: str) -> None:
-    assert casefile.load(board, case_id) == "This store has no such case."
+    assert casefile.load(board, case_id) is None
 
 
-def test_damaged_pictures_are_a_reason_in_words(tmp_path: Path) -> None:
+def test_of_a_case_whose_pictures_are_damaged_there_are_the_scores(tmp_path: Path) -> None:
     path = make_store(tmp_path / "broken", cases=6, size=32)
     images = pq.read_table(path / "images.parquet")
     pngs = [b"\x89PNG nothing" if kind == "segments" else png for kind, png in zip(*(images[c].to_pylist() for c in ("kind", "png")), strict=True)]  # fmt: skip # noqa: E501
     rewrite(path, "images", images.to_pandas().assign(png=pngs))
     board = boards.open_board("broken", path)
     case_id = board.query("select case_id from cases limit 1")["case_id"].iloc[0]
-    assert "store: segments." in str(casefile.load(board, case_id))
+    case = casefile.load(board, case_id)
+    assert case and case.unreadable == ("segments",) and not case.pictures and not case.region.size
+    arrays = np.load(io.BytesIO(export.case_npz(board, case)))
+    assert "photo" not in arrays and arrays["jaccard"].shape == (len(board.explainers), 20)

@@ -106,7 +106,7 @@ def test_a_figure_shows_texts_as_they_are_and_says_what_is_unreadable() -> None:
     photo = png(np.zeros((8, 8, 3), np.uint8))
     cell = sheet.panel({"photo": photo, "segments": b"damaged"}, 8, 0, None, [EVIL])
     root = ET.fromstring(sheet.as_svg(EVIL, [EVIL], [[cell]]))
-    assert cell.picture is None and "no picture" in "".join(root.itertext())
+    assert cell.picture is None and sheet.MISSING in "".join(root.itertext())
     assert not root.findall(".//{*}script") and "<script>" in "".join(root.itertext())
 
 

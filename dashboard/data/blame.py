@@ -5,6 +5,7 @@ photo before the attack, for its own class (the control `clean`).
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -59,43 +60,61 @@ def excess(where: npt.NDArray[np.intp], chosen: Mask) -> list[float] | None:
 
 
 def parts(board: Board) -> list[tuple[str, ...]]:
-    """SAMPLE cases spread evenly over the store's, TOGETHER at a time."""
+    """SAMPLE cases spread evenly over the store's, TOGETHER at a time; none in a store without pictures."""
+    if not board.pictured:
+        return []
     cases = board.query("select case_id from cases order by case_id")["case_id"]
     some = cases.iloc[np.unique(np.linspace(0, len(cases) - 1, min(SAMPLE, len(cases))).round().astype(int))].tolist()
     return [tuple(some[first : first + TOGETHER]) for first in range(0, len(some), TOGETHER)]
 
 
 def by_case(board: Board) -> pd.DataFrame:
-    """`of_cases` of all parts, each computed once a store, and where stores tell it, OWN of all cases."""
+    """What `of_cases` finds in all parts, each computed once a store, and where stores tell it, OWN of all cases."""
     own = board.query(
         f"""select case_id, photo_id, explainer, '{OWN}' as place, alarms as excess
             from control_scores where control = 'clean' and alarms is not null order by all"""
     )
-    found = [boards.cached(of_cases, board, part) for part in parts(board)]
-    return pd.concat([*found, own] if len(own) else found, ignore_index=True)
+    found = [boards.cached(of_cases, board, part).found for part in parts(board)]
+    return pd.concat([*found, own] if len(own) else found or [own], ignore_index=True)
 
 
-def of_cases(board: Board, case_ids: tuple[str, ...]) -> pd.DataFrame:
-    """case_id, photo_id, explainer, place and `excess`."""
+class Part(NamedTuple):
+    """What some cases tell.
+
+    Attributes:
+        found: case_id, photo_id, explainer, place and `excess`.
+        unreadable: How many explanations were left out, since they or their photo cannot be read.
+    """
+
+    found: pd.DataFrame
+    unreadable: int
+
+
+def of_cases(board: Board, case_ids: tuple[str, ...]) -> Part:
+    """Where the false alarms of all explanations of some cases fall."""
     cases = board.query(
-        "select case_id, photo_id, segment from cases where case_id in (select unnest($ids)) order by case_id",
+        """select case_id, any_value(photo_id) as photo_id, any_value(segment), list(explainer)
+           from cases join explanations using (case_id) where case_id in (select unnest($ids)) group by case_id
+           order by case_id""",
         {"ids": list(case_ids)},
     )
     stored = board.images(*cases["case_id"], *cases["photo_id"].unique())
-    rows = []
-    for case_id, photo_id, segment in cases.itertuples(index=False):
+    rows, unreadable = [], 0
+    for case_id, photo_id, segment, explainers in cases.itertuples(index=False):
         photo = decode(stored.get((photo_id, "photo")), "photo", board.size)
         labels = decode(stored.get((photo_id, "segments")), "segments", board.size)
         if photo is None or labels is None:
+            unreadable += len(explainers)
             continue
         region = labels == segment
         where = places(photo, region)
-        for name in board.explainers:
+        for name in explainers:
             entry = decode(stored.get((case_id, f"entry:{name}")), "entry", board.size)
+            unreadable += entry is None
             beyond = None if entry is None else excess(where, at_region(entry, int(region.sum())))
             rows += [(case_id, photo_id, name, *pair) for pair in zip(PLACES, beyond or (), strict=False)]
     found = pd.DataFrame(rows, columns=["case_id", "photo_id", "explainer", "place", "excess"])
-    return found.astype({"excess": float})  # also where there are none
+    return Part(found.astype({"excess": float}), unreadable)  # floats also where there are none
 
 
 def shares(found: pd.DataFrame) -> pd.DataFrame:

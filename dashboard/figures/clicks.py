@@ -20,6 +20,16 @@ from dashboard.theme import CONFIG
 _P = ParamSpec("_P")
 WIDTHS = {85: "85 mm, one column", 175: "175 mm, two columns"}
 FORMATS = ("svg", "pdf", "png")
+_DOTS = """export default function ({ data, setTriggerValue }) {
+  const tell = (event) => {
+    const plot = event.target.closest?.(`.st-key-${data.chart} .js-plotly-plot`);
+    const [name] = [plot?._hoverdata?.[0]?.customdata].flat();
+    if (name) setTriggerValue("clicked", name);
+  };
+  addEventListener("click", tell);
+  return () => removeEventListener("click", tell);
+}"""
+_listen = st.components.v2.component("wolfspider.dots", js=_DOTS)
 
 
 def target(selection: Selection) -> str:
@@ -40,6 +50,15 @@ def chart(draw: Callable[Concatenate[Board, _P], go.Figure], board: Board, *args
         query = given[0] if isinstance(given, list) and given else given
         if isinstance(query, str) and query:
             urls.go("cases", **dict(parse_qsl(query)))
+
+
+def dot(chart: str) -> str:
+    """What the dot that was just clicked carries as its first customdata, "" where none was.
+
+    For a chart, by its key, in which a lasso may be drawn: Streamlit tells of the lasso alone there.
+    """
+    name = _listen(key=f"dots-{chart}", data={"chart": chart}, on_clicked_change=lambda: None).clicked
+    return name if isinstance(name, str) else ""
 
 
 def still(

@@ -21,8 +21,9 @@ class CaseFile:
 
     Attributes:
         facts: columns of the view `cases` (compute/store/views.sql).
-        pictures: PNG bytes of "photo" and "adversarial"; none in a store without pictures.
-        region: (H, W) uint8, 1 inside the attacked region; (0, 0) in a store without.
+        pictures: PNG bytes of "photo" and "adversarial"; none in a store without pictures, or where one is unreadable.
+        unreadable: kinds of pictures that the store has, and that cannot be read.
+        region: (H, W) uint8, 1 inside the attacked region; (0, 0) where that is not known.
         gain: factor that makes the difference of the pictures visible: all but 1 % of the changed values stay in range.
         entries: by explainer, the entry map, (H, W) uint8; explainers without a readable one are left out.
         scores: explainer, n, pixels, hits, jaccard, hamming, rank_jaccard, rank_hamming (NaN where not ranked).
@@ -33,6 +34,7 @@ class CaseFile:
 
     facts: dict[str, Any]
     pictures: dict[str, bytes]
+    unreadable: tuple[str, ...]
     region: Bytes
     gain: float
     entries: dict[str, Bytes]
@@ -51,27 +53,25 @@ class CaseFile:
 
 
 @st.cache_resource(show_spinner=False, max_entries=64, hash_funcs=boards.KEYS)
-def load(board: Board, case_id: str) -> CaseFile | str:
-    """A case by id, shared by all visitors: not to be changed. Where it cannot be shown: the reason in words."""
+def load(board: Board, case_id: str) -> CaseFile | None:
+    """A case by id, shared by all visitors: not to be changed; None where the store has no such case."""
     found = board.query("select * from cases where case_id = ?", [case_id])
     if found.empty:
-        return "This store has no such case."
+        return None
     facts = {str(name): column.tolist()[0] for name, column in found.items()}
     stored = board.images(facts["photo_id"], case_id)
     owners = {"photo": facts["photo_id"], "segments": facts["photo_id"], "adversarial": case_id}
     images = {kind: stored.get((owner, kind)) for kind, owner in owners.items()}
     arrays = {kind: decode(png, kind, board.size) for kind, png in images.items()}
     labels = arrays["segments"]
-    readable = all(array is not None for array in arrays.values())
-    if board.pictured and not readable:
-        missing = ", ".join(kind for kind, array in arrays.items() if array is None)
-        return f"Its pictures cannot be read from the store: {missing}. The page Run checks the files."
+    lacking = tuple(kind for kind, array in arrays.items() if array is None)
     entries = {e: decode(stored.get((case_id, f"entry:{e}")), "entry", board.size) for e in board.explainers}
     return CaseFile(
         facts,
-        {kind: images[kind] or b"" for kind in ("photo", "adversarial")} if readable else {},
+        {} if lacking else {kind: images[kind] or b"" for kind in ("photo", "adversarial")},
+        lacking if board.pictured else (),
         np.zeros((0, 0), np.uint8) if labels is None else (labels == facts["segment"]).astype(np.uint8),
-        _gain(arrays["photo"], arrays["adversarial"]) if readable else 1.0,
+        1.0 if lacking else _gain(arrays["photo"], arrays["adversarial"]),
         {e: m for e, m in entries.items() if m is not None},
         board.query(
             """select m.explainer, m.n, m.pixels, m.hits, m.jaccard, m.hamming, r.rank_jaccard, r.rank_hamming

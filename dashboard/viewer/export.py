@@ -72,7 +72,7 @@ def _readme(board: Board, case: CaseFile) -> str:
     return README.format(
         **{name: code(text) for name, text in texts.items()},
         size=board.size,
-        lacking="" if case.pictures else ", of which this store without pictures has no images",
+        lacking="" if case.pictures else ", of which those are left out that the store lacks or that cannot be read",
         facts=json.dumps({**case.facts, "explanations": case.explanations}, indent=2, default=float),
     )
 

@@ -18,6 +18,8 @@ CELL, GAP, LINE, HEAD = 150, 10, 13, 26
 WIDEST = 30
 """Characters of a line beneath a picture, at most."""
 INK = "#1d1d26"
+MISSING = "unreadable"
+"""Instead of a picture."""
 POINTS = 72
 """Units of the figure to an inch of PDF."""
 
@@ -93,6 +95,8 @@ def as_pdf(title: str, heads: Sequence[str], rows: Sequence[Sequence[Panel]]) ->
                 panel.set(xticks=[], yticks=[])
                 grey = np.full((1, 1, 3), 238, np.uint8)
                 panel.imshow(grey if one.picture is None else one.picture, interpolation="none")
+                if one.picture is None:
+                    write(x + 8, y + CELL // 2, MISSING, 10)
                 for i, line in enumerate(one.lines):
                     write(x, y + CELL + (i + 1) * LINE, _short(line), 10, weight="normal" if i else "bold")
         write(GAP, height - GAP, title, 9, alpha=0.75)
@@ -120,7 +124,7 @@ def _image(x: int, y: int, picture: Bytes | None) -> str:
     if picture is None:
         return (
             f'<rect x="{x}" y="{y}" width="{CELL}" height="{CELL}" fill="#eeeeee"/>'
-            f'<text x="{x + 8}" y="{y + CELL // 2}">no picture</text>'
+            f'<text x="{x + 8}" y="{y + CELL // 2}">{MISSING}</text>'
         )
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, "PNG")

@@ -11,7 +11,7 @@ from dashboard.text import markdown, visible
 from dashboard.viewer import casefile, export
 from dashboard.viewer import component as viewer
 from dashboard.viewer.casefile import CaseFile
-from dashboard.widgets import filters, pins, tables
+from dashboard.widgets import filters, pins, tables, trouble
 from dashboard.widgets.tables import score_bar
 
 
@@ -155,16 +155,19 @@ def main() -> None:
     case_id = urls.text("case")
     if not case_id:
         case_id = next(iter(case_ids(board, selection)), "")
-    case = casefile.load(board, case_id) if case_id else "No case matches this selection."
-    if isinstance(case, str):
+    case = casefile.load(board, case_id) if case_id else None
+    if case is None:
         st.title("No such case" if case_id else "No case to show", anchor=False)
-        st.info(case, icon=":material/image_not_supported:")
+        why = "This store has no such case." if case_id else "No case matches this selection."
+        st.info(why, icon=":material/image_not_supported:")
         st.page_link("views/cases.py", label="Choose one among all cases", query_params=urls.with_store())
         return
     filters.note_ignored(ignored)
     header(board, selection, case_id, case.name)
     own = case.scores[case.scores["explainer"] == selection.explainer]
     best = 1 if own.empty else int(own["n"].to_numpy()[own["jaccard"].to_numpy().argmax()])
+    if case.unreadable:
+        trouble.unreadable(f"Of the pictures of this case, {', '.join(case.unreadable)}")
     if case.pictures:
         pictures(board, case, urls.integer("at", 1, 20), best, urls.choice("panels", viewer.PANELS, viewer.PANELS[0]))
     figures(board, case)

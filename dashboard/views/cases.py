@@ -16,7 +16,7 @@ from dashboard.figures import scatter as scatter_figures
 from dashboard.text import markdown, visible
 from dashboard.theme import CONFIG
 from dashboard.viewer import export
-from dashboard.widgets import dots, filters, gallery, pins, tables
+from dashboard.widgets import filters, gallery, pins, tables
 from dashboard.widgets.tables import percentage, score_bar, signed_score
 
 VIEWS = {"gallery": ":material/grid_view:", "table": ":material/table_rows:", "scatter": ":material/scatter_plot:"}
@@ -147,7 +147,7 @@ def scatter(board: Board, selection: Selection) -> None:
         few = corners[:: math.ceil(len(corners) / CORNERS)]
         params = urls.with_store(**selection.outlined(trait, few).to_params())
         st.switch_page("views/cases.py", query_params=params)
-    if case_id := dots.clicked(f"scatter-{trait}"):
+    if case_id := clicks.dot(f"scatter-{trait}"):
         urls.go("case", case=case_id, **selection.to_params())
 
 

@@ -11,7 +11,7 @@ from dashboard.data.selection import Selection, join_names, split_names
 from dashboard.text import markdown, visible
 from dashboard.viewer.plate import REGION, drawn
 from dashboard.viewer.sheet import as_pdf, as_svg
-from dashboard.widgets import filters, pins
+from dashboard.widgets import filters, pins, trouble
 
 SIZES = (REGION, *(str(n) for n in range(1, 21)))
 MOST = 12  # methods on a plate
@@ -75,6 +75,9 @@ def main() -> None:
     names, size = choose(board)
     plate = drawn(board, tuple(here), tuple(names), size)
     figure = as_svg(*plate)
+    lost = sum(cell.picture is None for row in plate[2] for cell in row)
+    if lost and board.pictured:
+        trouble.unreadable(f"{lost} of the pictures of this plate")
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**{len(here)}** of at most {pins.MOST} cases", width="content")
         for form, made in (("svg", figure), ("pdf", partial(as_pdf, *plate))):

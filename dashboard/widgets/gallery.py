@@ -13,7 +13,7 @@ from dashboard.data.boards import Board
 from dashboard.data.selection import Selection
 from dashboard.text import markdown, visible
 from dashboard.viewer.thumbnails import thumbnail
-from dashboard.widgets import pins
+from dashboard.widgets import pins, trouble
 
 PAGE = 24
 CARD = 198  # pixels: four in a row beside the sidebar on a laptop
@@ -49,6 +49,9 @@ def show(board: Board, selection: Selection, total: int) -> None:
     methods = ["best_method", "worst_method"] if selection.by_gap else ["explainer"]
     shown["explainer"] = selection.explainer
     drawn = [pictures(board, selection, shown, method) for method in methods]
+    lost = sum(picture is None for pictures_ in drawn for picture, _ in pictures_)
+    if lost and board.pictured:
+        trouble.unreadable(f"{lost} of the pictures on this page")
     whose = "the best and the worst method" if selection.by_gap else theme.explainer_name(selection.explainer)
     st.caption(
         f"White outline: the attacked region. Over it {markdown(whose)}: hits in yellow, false alarms in pink. "
@@ -73,7 +76,7 @@ def _card(
             if picture is not None:
                 column.image(picture, width="stretch", alt=visible(name))
             elif board.pictured:
-                column.caption("Picture unreadable: Run checks the files")
+                column.caption("Picture unreadable")
         st.button(
             "",
             icon=":material/keep_off:" if pinned else ":material/keep:",

@@ -6,6 +6,7 @@ from typing import NoReturn
 import streamlit as st
 
 from compute.store.places.place import Place
+from dashboard import urls
 from dashboard.text import markdown, visible
 
 
@@ -55,6 +56,14 @@ def replaced(name: str, go_on: Callable[[], None]) -> NoReturn:
     st.warning(f"**{markdown(name)}** has changed since you opened it.", icon=":material/published_with_changes:")
     st.button("Show the new one", on_click=go_on, type="primary")
     st.stop()
+
+
+def unreadable(what: str) -> None:
+    """Pictures that the store has, and that its damaged files do not give."""
+    st.warning(
+        f"{markdown(what)} cannot be read from the store's files: [Run]({urls.link('run')}) can check them.",
+        icon=":material/broken_image:",
+    )
 
 
 def unexpected() -> None:
