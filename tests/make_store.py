@@ -40,6 +40,7 @@ from compute.store.tables.publishing import write_derived
 from compute.store.tables.writing import Writer, ends
 
 SKILL = {"saliency": 0.5, "guided_backprop": 1.0, "lime": 2.0, "random": 0.0}
+BASELINES = ("random", "oracle@superpixels")
 CLASSES = ("daisy", "espresso", "palace", "Egyptian cat", "missile", "tabby", "castle", "rugby ball")
 TARGET = (77, "wolf spider")
 REGIONS = 10
@@ -65,7 +66,7 @@ def make_store(
     templates = [
         _template(np.random.default_rng([seed, i]), size, explainers) for i in range(min(40, max(2, cases // 6)))
     ]
-    methods = {name: name != "random" for name in explainers}
+    methods = {name: name not in BASELINES for name in explainers}
     photos = list(_photos(templates, cases))
     with ExitStack() as stack:
         writers = {table: stack.enter_context(Writer(table, out, out)) for table in TABLES}
@@ -273,7 +274,7 @@ def _manifest(tables: dict[str, Any], photos: int, size: int, seed: int, explain
         "device": {"kind": "cpu", "name": "made", "cores": 2},
         "classifier": {"name": "made", "size": size, "classes": 1000, "weights_sha256": "0" * 64},
         "target": {"index": TARGET[0], "name": TARGET[1]},
-        "explainers": [{"name": name, "baseline": name in ("random", "oracle@superpixels")} for name in explainers],
+        "explainers": [{"name": name, "baseline": name in BASELINES} for name in explainers],
         "sizes": "lime",
         "photos": [f"made-{i:05d}" for i in range(photos)],
         "seconds": {"prepare": 1.0, "attack": 60.0, **dict.fromkeys(explainers, 5.0)},

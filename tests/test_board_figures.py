@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Callable
+from itertools import combinations
 from pathlib import Path
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, parse_qsl
 
 import numpy as np
 import pandas as pd
@@ -13,9 +14,11 @@ from streamlit.testing.v1 import AppTest
 
 from compute.scoring.presentations import everything
 from dashboard import STORES_VARIABLE, theme, urls
-from dashboard.data import boards, queries
+from dashboard.data import boards, matching, queries
+from dashboard.data.selection import parse
 from dashboard.figures import board as figures
 from dashboard.figures import overview
+from dashboard.figures.explainers import rank_shares
 from dashboard.widgets import methods
 from dashboard.widgets.answers import of_the_paper
 
@@ -61,14 +64,54 @@ def test_presentations_share_the_row_of_their_explainer(board: boards.Board, mea
     assert best == sorted(best, reverse="rank" not in measure)
 
 
-def test_cliques_join_what_no_test_tells_apart(board: boards.Board) -> None:
-    found = queries.comparison(board)
-    assert found is not None
-    bars = [s for s in figures.forest(board, "mean_jaccard").layout.shapes if s.xref == "paper"]
-    assert [(s.y0 + 0.3, s.y1 - 0.3) for s in bars] == [pytest.approx(ends) for ends in found.cliques]
+@pytest.mark.parametrize("measure", theme.BOARD)
+def test_cliques_join_what_no_test_tells_apart(board: boards.Board, measure: str) -> None:
+    names = tuple(figures.in_order(queries.measures_of_all(board), board.ranked, measure))
+    cliques = queries.cliques(board, measure, names)
+    bars = [s for s in figures.forest(board, measure).layout.shapes if s.xsizemode == "pixel"]
+    assert [(s.y0 + 0.3, s.y1 - 0.3) for s in bars] == [pytest.approx(ends) for ends in cliques]
     assert len({(s.x0, y) for s in bars for y in range(round(s.y0 + 0.3), round(s.y1 - 0.3) + 1)}) == sum(
-        last - first + 1 for first, last in found.cliques
+        last - first + 1 for first, last in cliques
     )  # none lies upon another
+    if measure == "mean_rank_jaccard":
+        apart = {frozenset((d.first, d.second)) for d in queries.summary(board).between if d.clear}
+        joined = {frozenset(pair) for a, b in cliques for pair in combinations(names[a : b + 1], 2)}
+        assert not apart & joined
+    if measure == "mean_jaccard":
+        found = queries.comparison(board)
+        assert found is not None and found.cliques == cliques
+
+
+def test_a_baseline_s_place_among_the_ranks_is_that_of_a_plain_count(board: boards.Board) -> None:
+    scores = board.query("select case_id, n, explainer, jaccard from measures").pivot(
+        index=["case_id", "n"], columns="explainer", values="jaccard"
+    )
+    expected = {
+        name: scores[[*board.ranked, name]].rank(axis=1, ascending=False)[name].mean()
+        for name in scores
+        if name not in board.ranked
+    }
+    assert queries.would_rank(board) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("measure", theme.BOARD)
+def test_floor_and_ceiling_are_the_best_of_those_outside_the_ranks(board: boards.Board, measure: str) -> None:
+    floor, ceiling = figures.limits(board, measure)
+    lines = [s.x0 for s in figures.forest(board, measure).layout.shapes if s.type == "line" and s.xsizemode != "pixel"]
+    assert lines == [limit[1] for limit in (floor, ceiling) if limit]
+    assert floor is None or floor[0] == "random"
+    assert (ceiling is not None) == ("oracle@superpixels" in board.explainers)
+
+
+def test_ranks_of_many_methods_are_in_classes_that_lead_to_their_cases(board: boards.Board) -> None:
+    figure = rank_shares(board, "jaccard", tuple(board.explainers))
+    choices = {"explainer": board.explainers, "photo": [], "clean": []}
+    found = [(query, count) for trace in figure.data for query, count in trace.customdata]
+    for query, count in found[:: max(1, len(found) // 25)]:
+        selection, ignored = parse(dict(parse_qsl(query)), choices)
+        assert not ignored and matching.count(board.query, selection) == count
+        assert (selection.below_rank is None) == (len(board.ranked) <= 9)
+    assert len({trace.marker.color for trace in figure.data[: len(figure.data) // len(board.ranked)]}) <= 17
 
 
 def test_the_matrix_is_blank_where_nothing_is_clear(board: boards.Board) -> None:

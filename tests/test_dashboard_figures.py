@@ -31,13 +31,19 @@ FIGURES = [
     (figures.likeness_curves, (False, NAMES)),
     (figures.likeness_curves, (True, NAMES)),
     *(
-        (figures_explainers.distributions, (m, n, NAMES))
-        for m, n in (("jaccard", "best"), ("hamming", "mean"), ("jaccard", "5"))
+        (figures_explainers.distributions, (m, n, minus, NAMES))
+        for m, n, minus in (("jaccard", "best", ""), ("hamming", "mean", "random"), ("jaccard", "5", "saliency"))
     ),
     *((figures_explainers.win_matrix, (m, n, NAMES)) for m, n in (("jaccard", "best"), ("hamming", "3"))),
-    *((figures_explainers.band_curves, (m, n, NAMES)) for m, n in (("jaccard", "mean"), ("hamming", "12"))),
+    *(
+        (figures_explainers.band_curves, (m, n, minus, NAMES))
+        for m, n, minus in (("jaccard", "mean", "random"), ("hamming", "12", ""))
+    ),
     *((figures_explainers.rank_shares, (m, NAMES)) for m in ("jaccard", "hamming")),
-    *((figures_explainers.group_dots, (by, "easiest", "jaccard", "best", NAMES)) for by in ("photo", "clean")),
+    *(
+        (figures_explainers.group_dots, (by, "easiest", "jaccard", "best", minus, NAMES))
+        for by, minus in (("photo", ""), ("clean", "random"))
+    ),
     (figures_attacks.by_size, ()),
 ]
 
@@ -90,10 +96,12 @@ def test_figures_stay_as_they_are_drawn(board: boards.Board, draw: Any, argument
     assert pio.to_json(kept.to_dict(), validate=False) == pio.to_json(drawn, validate=False)
 
 
-def test_distribution_counts_every_case_once(board: boards.Board) -> None:
+@pytest.mark.parametrize("minus", ["", "random"])
+def test_distribution_counts_every_case_once(board: boards.Board, minus: str) -> None:
     cases = queries.counts(board)["cases"]
     for measure in theme.MEASURES:
-        found = queries.distribution(board, measure, "mean")
+        found = queries.distribution(board, measure, "mean", minus)
+        assert set(found["explainer"]) == set(NAMES) - {minus}
         assert (found.groupby("explainer")["cases"].sum() == cases).all()
 
 

@@ -1,5 +1,6 @@
 """Figures for papers: every chart of a page becomes a file of the asked width, in one of three formats."""
 
+import inspect
 import io
 import re
 import xml.etree.ElementTree as ET
@@ -27,11 +28,12 @@ CHARTS: list[tuple[Callable[..., go.Figure], tuple[Any, ...]]] = [
     (of_the_board.pairs, ()),
     (overview.likeness_curves, (False, NAMES)),
     (overview.rank_plot, (True,)),
-    (explainers.distributions, ("jaccard", "mean", NAMES)),
+    (explainers.distributions, ("jaccard", "mean", "", NAMES)),
+    (explainers.distributions, ("jaccard", "mean", "random", NAMES)),
     (explainers.win_matrix, ("jaccard", "mean", NAMES)),
-    (explainers.band_curves, ("jaccard", "mean", NAMES)),
+    (explainers.band_curves, ("jaccard", "mean", "random", NAMES)),
     (explainers.rank_shares, ("jaccard", NAMES)),
-    (explainers.group_dots, ("photo", "hardest", "jaccard", "mean", NAMES)),
+    (explainers.group_dots, ("photo", "hardest", "jaccard", "mean", "", NAMES)),
     (attacks.by_size, ()),
     (attacks.by_rank, ()),
     (attacks.spreads, ()),
@@ -54,7 +56,15 @@ def test_every_chart_is_a_vector_graphic_without_fonts(
     assert float(root.attrib["width"].removesuffix("pt")) == pytest.approx(175 / 25.4 * 72, abs=0.1)
     assert not root.findall(".//{*}text") and len(root.findall(".//{*}path")) > 10
     photos = board.query("select count(distinct photo_id) as photos from cases")["photos"].iloc[0]
-    assert re.fullmatch(rf"\S.+[\w)]\. made, \d+ cases of {photos} photos\.", clicks.caption(draw, board))
+    asked = inspect.signature(draw).bind(board, *arguments).arguments
+    legend = clicks.caption(draw, board, asked, figure.layout.meta or "")
+    assert re.fullmatch(rf"\S.+[\w)]\. made, \d+ cases of {photos} photos\.", legend)
+    for name, words in {
+        "mean_jaccard": "mean Jaccard index",
+        "mean": "mean over n",
+        "random": "minus Random baseline",
+    }.items():
+        assert words in legend or name not in arguments
 
 
 @pytest.mark.parametrize("millimetres", paper.MILLIMETRES)

@@ -4,6 +4,8 @@ Mean-rank post-hoc tests (Nemenyi) depend on who else takes part (Benavoli et al
 Wilcoxon's signed-rank test, with Holm's correction over all pairs.
 """
 
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -14,7 +16,7 @@ import numpy.typing as npt
 from scipy.stats import friedmanchisquare, wilcoxon
 
 from compute.reporting.intervals import holm
-from compute.reporting.statistics import CLEAR
+from compute.reporting.statistics import CLEAR, Difference, per_photo
 from compute.reporting.words import sure
 
 Reals = npt.NDArray[np.float64]
@@ -76,15 +78,32 @@ def too_few(found: Comparison) -> str:
 
 def board(connection: duckdb.DuckDBPyConnection) -> Comparison:
     """The ranked methods of a store by mean Jaccard index, highest first (`Store.connect()`)."""
-    sums = connection.execute(
-        "select photo_id, explainer, jaccard / scores as mean from photo_sums join explainers on name = explainer "
-        "where not baseline"
-    ).df()
-    means = sums.pivot(index="photo_id", columns="explainer", values="mean")
-    overall = connection.execute("select explainer, mean_jaccard from mean_ranks order by mean_jaccard desc").fetchall()
-    methods = tuple(name for name, _ in overall if name in means.columns)
+    means = per_photo(connection, "mean_jaccard").pivot(index="photo_id", columns="explainer", values="mean")
+    overall = connection.execute(
+        "select explainer from mean_ranks join explainers on name = explainer where not baseline "
+        "order by mean_jaccard desc"
+    ).fetchall()
+    methods = tuple(name for (name,) in overall if name in means.columns)
     won = connection.execute("from wins").df().pivot(index="explainer", columns="rival", values="won")
     return compare(methods, means[list(methods)].to_numpy(), won.reindex(methods, columns=methods).to_numpy())
+
+
+def alike(
+    connection: duckdb.DuckDBPyConnection, measure: str, methods: Sequence[str], between: Iterable[Difference]
+) -> tuple[tuple[int, int], ...]:
+    """The cliques of methods, best first, by any measure: mean ranks by the tests of R2, all else by Wilcoxon's.
+
+    Args:
+        between: `Summary.between`, the differences of mean ranks.
+    """
+    if measure == "mean_rank_jaccard":
+        apart = np.zeros((len(methods), len(methods)), bool)
+        for found in between:
+            i, j = methods.index(found.first), methods.index(found.second)
+            apart[i, j] = apart[j, i] = found.clear
+        return cliques(apart)
+    means = per_photo(connection, measure).pivot(index="photo_id", columns="explainer", values="mean")
+    return cliques(pairwise(means[list(methods)].to_numpy()) < CLEAR)
 
 
 def compare(methods: tuple[str, ...], means: Reals, won: Reals) -> Comparison:
@@ -100,13 +119,19 @@ def compare(methods: tuple[str, ...], means: Reals, won: Reals) -> Comparison:
     friedman = None
     if count > 2 and len(whole) > 1:
         friedman = float(friedmanchisquare(*whole.T).pvalue)
-    pairs = list(combinations(range(count), 2))
+    p = pairwise(means)
+    least = min(1.0, 2.0 ** (1 - len(means)) * max(math.comb(count, 2), 1))  # all differences of one sign
+    return Comparison(methods, friedman, p, won, least, cliques(p < CLEAR))
+
+
+def pairwise(means: Reals) -> Reals:
+    """(methods, methods) p of Wilcoxon's tests of means per photo, (photos, methods), after Holm's correction."""
+    count = means.shape[1]
     raw = np.concatenate([np.empty(0), *(_wilcoxon(means[:, [i]] - means[:, i + 1 :]) for i in range(count))])
     p = np.ones((count, count))
-    for (i, j), value in zip(pairs, holm(raw), strict=True):
+    for (i, j), value in zip(combinations(range(count), 2), holm(raw), strict=True):
         p[i, j] = p[j, i] = value
-    least = min(1.0, 2.0 ** (1 - len(means)) * max(len(pairs), 1))  # all differences of one sign
-    return Comparison(methods, friedman, p, won, least, cliques(p < CLEAR))
+    return p
 
 
 def cliques(apart: npt.NDArray[np.bool_]) -> tuple[tuple[int, int], ...]:

@@ -159,6 +159,18 @@ def beyond_counts(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, 
     return found
 
 
+def per_photo(connection: duckdb.DuckDBPyConnection, measure: str) -> pd.DataFrame:
+    """A measure's mean for each photo and explainer, whose differences are tested: photo_id, explainer, mean."""
+    if measure in _COLUMNS:
+        view, (total, over) = "photo_sums", _COLUMNS[measure]
+    elif measure in _WHOLE:
+        view, total, over = "measure_sums", measure, _WHOLE[measure][1]
+    else:
+        view, total, over = "specificity_sums", measure, _SPECIFIC[measure][1]
+    query = f"select photo_id, explainer, {total} / {over} as mean from {view} where {over} > 0 order by all"
+    return connection.execute(query).df()
+
+
 @dataclass(frozen=True)
 class Spread:
     """How much a method's scores depend on the seed.

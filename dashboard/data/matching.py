@@ -72,9 +72,10 @@ def matching(selection: Selection) -> tuple[str, dict[str, Any]]:
     if selection.rank is not None:
         where.append(
             f"case_id in (select case_id from case_methods where explainer = $explainer"
-            f" and rank_{selection.measure}[$n] = $rank)"
+            f" and rank_{selection.measure}[$n] >= $rank and rank_{selection.measure}[$n] < $below_rank)"
         )
-        params |= {"rank": selection.rank, "n": int(selection.n)}
+        below = selection.rank + 0.5 if selection.below_rank is None else selection.below_rank  # ties share halves
+        params |= {"rank": selection.rank, "below_rank": below, "n": int(selection.n)}
     where += _by_name(selection, params)
     if question := QUESTIONS.get(selection.question):
         where.append(question.condition)

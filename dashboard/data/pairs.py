@@ -1,6 +1,5 @@
 """Two stores on the cases that both have, as plain functions of two boards."""
 
-import numpy as np
 import pandas as pd
 
 from compute.reporting.intervals import holm
@@ -14,7 +13,6 @@ COLUMNS = {
     "mean_jaccard": "Mean Jaccard",
     "mean_hamming": "Mean Hamming",
 }
-DIFFERENCE_EDGES = np.round(np.arange(-1, 1, 0.05), 2)
 
 
 def differences(board: Board, other: Board) -> pd.DataFrame:
@@ -52,11 +50,12 @@ def changes(board: Board, other: Board, measure: str, n: str) -> pd.DataFrame:
     """How the score of a case changes from one store to the other.
 
     Returns:
-        explainer, bar (index into DIFFERENCE_EDGES), size (cases in it); of the explainer: cases, mean, low, high.
+        explainer, bar (index into queries.DIFFERENCE_EDGES), size (cases in it); of the explainer: cases, mean, low and
+        high.
     """
     both = _joined(*(queries.scores(each, measure, n, "case_id", "photo_id") for each in (board, other)))
     rows = both.assign(change=both["score_second"] - both["score_first"])
-    rows["bar"] = queries.place(rows["change"], DIFFERENCE_EDGES)
+    rows["bar"] = queries.place(rows["change"], queries.DIFFERENCE_EDGES)
     bars = rows.groupby(["explainer", "bar"]).agg(size=("change", "size")).reset_index()
     return bars.merge(_paired(rows), on="explainer")
 

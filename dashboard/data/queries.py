@@ -3,6 +3,7 @@
 Ranges are half-open, as a selection's are, so that a bar's number is that of the cases behind it.
 """
 
+import math
 from collections.abc import Sequence
 from itertools import product
 
@@ -13,10 +14,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from compute.reporting import intervals
-from compute.reporting.comparison import Comparison
+from compute.reporting.comparison import Comparison, alike
 from compute.reporting.comparison import board as compare_methods
 from compute.reporting.statistics import Estimate, Summary, beyond_counts, summarise
-from compute.store.schema import N_SIZES
+from compute.store.schema import N_SIZES, at_size
 from dashboard.data import boards
 from dashboard.data.boards import Board
 from dashboard.data.intervals import clustered_means
@@ -24,6 +25,8 @@ from dashboard.data.matching import column_of, lists, scored
 
 SCORE_EDGES = np.round(np.arange(0, 1, 0.05), 2)
 """Lower ends of the bars of a distribution; the last has no upper end."""
+DIFFERENCE_EDGES = np.round(np.arange(-1, 1, 0.05), 2)
+"""The same of differences of scores."""
 BANDS = 6
 
 
@@ -46,6 +49,44 @@ def comparison(board: Board) -> Comparison | None:
     with board.cursor() as cursor:
         explained = cursor.execute("select count(*) from case_methods").fetchone()
         return compare_methods(cursor) if explained and explained[0] and len(board.ranked) > 1 else None
+
+
+def cliques(board: Board, measure: str, methods: tuple[str, ...]) -> tuple[tuple[int, int], ...]:
+    """Runs (first, last) of methods, best first by the measure, of which no two are told apart."""
+    compared = boards.cached(comparison, board)
+    if measure == "mean_jaccard" and compared and compared.methods == methods:
+        return compared.cliques
+    with board.cursor() as cursor:
+        return alike(cursor, measure, methods, boards.cached(summary, board).between)
+
+
+def would_rank(board: Board) -> dict[str, float]:
+    """The mean rank (by Jaccard index) that each baseline would have, were it the only one to be ranked as well."""
+    ranked = np.isin(board.explainers, boards.cached(summary, board).ranked)
+    others = [i for i, name in enumerate(board.explainers) if name not in board.ranked]
+    means = []
+    for n in range(1, N_SIZES + 1):
+        with board.cursor() as cursor:
+            rows: pa.Table = cursor.sql(
+                f"select {at_size(n)} as counts, region_pixels from case_counts join cases using (case_id)"
+            ).to_arrow_table()
+        counts = pc.list_flatten(rows["counts"]).combine_chunks()
+        pixels, hits = (
+            pc.cast(counts.field(name), pa.float64()).to_numpy(zero_copy_only=False).reshape(-1, len(ranked))
+            for name in ("pixels", "hits")
+        )
+        scores = hits / (pixels + rows["region_pixels"].to_numpy()[:, None] - hits)
+        scores = scores[~np.isnan(scores[:, ranked]).any(axis=1)]  # ranks are of cases that all have explained
+        means.append([_rank(scores[:, [i]], scores[:, ranked]) for i in others])
+    found = zip(others, np.mean(means, axis=0), strict=True)
+    return {board.explainers[i]: float(mean) for i, mean in found if not np.isnan(mean)}
+
+
+def _rank(own: npt.NDArray[np.float64], among: npt.NDArray[np.float64]) -> float:
+    """The mean rank of scores, (cases, 1), among others, (cases, methods); NaN without any case."""
+    known = ~np.isnan(own[:, 0])
+    better = (among > own).sum(axis=1) + 0.5 * (among == own).sum(axis=1)
+    return 1 + float(better[known].mean()) if known.any() else math.nan
 
 
 def has_controls(board: Board) -> bool:
@@ -110,37 +151,50 @@ def scores(board: Board, measure: str, n: str, *traits: str) -> pd.DataFrame:
     return found
 
 
-def distribution(board: Board, measure: str, n: str) -> pd.DataFrame:
-    """How many cases have a score within a bar: explainer, bar (index into SCORE_EDGES), cases; empty bars left out."""
-    found = scores(board, measure, n)
-    found["bar"] = place(found["score"], SCORE_EDGES)
+def scores_above(board: Board, measure: str, n: str, minus: str, *traits: str) -> pd.DataFrame:
+    """As `scores`; above that of the method `minus` in the same case, where one is named, without it."""
+    if not minus:
+        return scores(board, measure, n, *traits)
+    found = scores(board, measure, n, "case_id", *traits)
+    own = found["explainer"] == minus
+    theirs = found["case_id"].map(found[own].set_index("case_id")["score"])
+    return found.assign(score=found["score"] - theirs)[~own & theirs.notna()].drop(columns="case_id")
+
+
+def distribution(board: Board, measure: str, n: str, minus: str = "") -> pd.DataFrame:
+    """How many cases have a score within a bar: explainer, bar (its lower end), cases; empty bars left out."""
+    found = scores_above(board, measure, n, minus)
+    edges = DIFFERENCE_EDGES if minus else SCORE_EDGES
+    found["bar"] = edges[place(found["score"], edges)]
     return found.groupby(["explainer", "bar"], as_index=False, observed=True).size().rename(columns={"size": "cases"})
 
 
-def bands(board: Board, measure: str, n: str, column: str) -> pd.DataFrame:
+def bands(board: Board, measure: str, n: str, column: str, minus: str = "") -> pd.DataFrame:
     """Mean score against a property of the case, in bands with about as many cases each.
 
     Returns:
         explainer, band, low, high (the band's ends; the last has none: NaN), middle (median of the property), cases,
         mean, mean_low, mean_high.
     """
-    found = scores(board, measure, n, "photo_id", column)
+    found = scores_above(board, measure, n, minus, "photo_id", column)
     edges = band_edges(found[column])
     found["band"] = place(found[column], edges)
     sums = found.groupby(["photo_id", "explainer", "band"], as_index=False, observed=True).agg(
         total=("score", "sum"), cases=("score", "size")
     )
-    means = clustered_means(sums, ["explainer", "band"]).rename(columns={"low": "mean_low", "high": "mean_high"})
+    means = clustered_means(sums, ["explainer", "band"], (-1 if minus else 0, 1)).rename(
+        columns={"low": "mean_low", "high": "mean_high"}
+    )
     means["middle"] = means["band"].map(found.groupby("band")[column].median())
     ends = np.append(edges[1:], np.nan)
     means["low"], means["high"] = edges[means["band"]], ends[means["band"]]
     return means
 
 
-def by_group(board: Board, measure: str, n: str, column: str) -> pd.DataFrame:
+def by_group(board: Board, measure: str, n: str, column: str, minus: str = "") -> pd.DataFrame:
     """Mean score by photo or original class: name, key (what a selection wants), explainer, cases, mean."""
     name, key = {"photo": ("photo_name", "photo_id"), "clean": ("clean_class", "clean_class")}[column]
-    found = scores(board, measure, n, *{name, key})
+    found = scores_above(board, measure, n, minus, *{name, key})
     found["name"], found["key"] = found[name], found[key]
     return found.groupby(["name", "key", "explainer"], as_index=False, observed=True).agg(
         mean=("score", "mean"), cases=("score", "size")

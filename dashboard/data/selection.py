@@ -28,7 +28,7 @@ class Selection:
     `explainer`, `measure` and `n` say which score is meant: at the best n, the mean over n, or one n; above that of the
     method `minus`, where one is named. `rank` is the explainer's rank at that one n. `winner` and `loser` ask that the
     one scores higher than the other. `outline` is drawn over the trait `x` and the score (`vertices`). `among` are
-    cases by name (`split_names`).
+    cases by name (`split_names`). With `below_rank`, `rank` is the lower end of a range.
     """
 
     explainer: str
@@ -58,6 +58,7 @@ class Selection:
     winner: str = ""
     loser: str = ""
     rank: float | None = None
+    below_rank: float | None = None
     order: str = ""
 
     def to_params(self) -> dict[str, str]:
@@ -79,7 +80,9 @@ class Selection:
             new = replace(new, x="", outline="")
         if new.minus == new.explainer:
             new = replace(new, minus="")
-        return new if new.n.isdigit() else replace(new, rank=None)
+        if not new.n.isdigit() or new.rank is None:
+            new = replace(new, rank=None, below_rank=None)
+        return new
 
     def within(self, ends: tuple[str, str], band: int, low: float, high: float) -> "Selection":
         """A copy limited to a band of values: the first has no lower end, the last no upper one (its `high` is NaN)."""
@@ -87,7 +90,7 @@ class Selection:
 
     def active(self) -> list[tuple[str, ...]]:
         """The limits in force: groups of fields that stand or fall together."""
-        groups = [*RANGES.values(), ("question",), ("photo",), ("clean",), ("winner", "loser"), ("rank",)]
+        groups = [*RANGES.values(), ("question",), ("photo",), ("clean",), ("winner", "loser"), ("rank", "below_rank")]
         groups += [("x", "outline"), ("among",)]
         return [group for group in groups if any(getattr(self, name) not in ("", None) for name in group)]
 

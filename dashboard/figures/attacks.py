@@ -10,12 +10,12 @@ from dashboard.data.boards import Board
 from dashboard.data.selection import Selection
 from dashboard.figures.clicks import target
 from dashboard.figures.overview import LEGEND, finish, records, whole
-from dashboard.theme import ACCENT, NEUTRAL, fade
+from dashboard.theme import ACCENT, NEUTRAL
 
 OUTCOMES = {
     "success": ("Success", ACCENT),
-    "stalled": ("Discarded: stalled", fade(NEUTRAL, 0.75)),
-    "exhausted": ("Discarded: exhausted", fade(NEUTRAL, 0.35)),
+    "stalled": ("Discarded: stalled", NEUTRAL),
+    "exhausted": ("Discarded: exhausted", "#B27300"),
 }
 SPREADS = {
     "iterations": "Steps of<br>the attack",
@@ -73,7 +73,8 @@ def spreads(board: Board) -> go.Figure:
         figure.update_yaxes(**whole(bars.groupby("middle")["attempts"].sum().max()), row=1, col=place)
     figure.update_layout(barmode="stack")
     figure.update_yaxes(title="Attempts", col=1)
-    return finish(figure, 350, margin={"b": 92})
+    total = attempts.totals(board)["attempts"]
+    return finish(figure, 350, margin={"b": 92}, meta=f"{total:,} attempts.")
 
 
 def _stacked(found: pd.DataFrame, by: str) -> go.Figure:
@@ -95,4 +96,4 @@ def _stacked(found: pd.DataFrame, by: str) -> go.Figure:
         )  # fmt: skip
     figure.update_layout(barmode="stack", bargap=0.15)
     figure.update_yaxes(title="Attempts, % (number above)", range=[0, 100])
-    return finish(figure, 340, legend=LEGEND | {"y": 1.14})
+    return finish(figure, 340, legend=LEGEND | {"y": 1.14}, meta=f"{found['attempts'].sum():,} attempts.")

@@ -1,9 +1,10 @@
 """The figure of Blame."""
 
+import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from compute.reporting.words import bracketed
+from compute.reporting.words import bracketed, counted
 from dashboard.data import blame, boards
 from dashboard.data.boards import Board
 from dashboard.data.selection import Selection, join_names
@@ -50,5 +51,26 @@ def atlas(board: Board) -> go.Figure:
     figure.update_annotations(font_size=12)  # side by side on a phone
     figure.update_xaxes(title="Points above chance", col=(len(titles) + 1) // 2)
     line_up(figure, [label(name) for name in order])
-    finish(figure, 130 + 26 * len(order), margin={"t": 32})
+    finish(figure, 130 + 26 * len(order), margin={"t": 32}, meta=_legend(found))
     return figure.update_xaxes(ticklabeloverflow="hide past domain")
+
+
+def _legend(found: pd.DataFrame) -> str:
+    """What the panels show, and of how many cases."""
+    own = found["place"] == blame.OWN
+    looked, asked = (found.loc[rows, "case_id"].nunique() for rows in (~own, own))
+    words = ["Whiskers: 95 % over photos. Zero is chance."]
+    if looked:
+        words.append(
+            f"Border, edges and rest, in {counted(looked, 'case')} spread evenly over the store: shares of the pixels "
+            "outside the region, at the n whose size is closest to the region's, above what random pixels give. "
+            f"Border: a band of {blame.BORDER:.0%} of the image's side around the region. Edges: the steepest "
+            f"{1 - blame.EDGES:.0%} of the photo's pixels by Sobel's gradient, that band left out."
+        )
+    if asked:
+        words.append(
+            f"Own, in {counted(asked, 'case')}: of the first pixels of each ranking, as many as the region has, the "
+            "share on which the method points in the photo before the attack too, for the photo's own class, above "
+            "chance."
+        )
+    return " ".join(words)

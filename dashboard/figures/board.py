@@ -1,18 +1,19 @@
 """Figures of the board: the forest of all methods, what they are specific to, what they cost, and who differs."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from compute.reporting.comparison import too_few
 from compute.reporting.statistics import CLEAR, ORACLE, Estimate
 from compute.reporting.words import bracketed, sure
 from dashboard.data import boards, queries
 from dashboard.data.boards import Board
 from dashboard.data.selection import Selection
 from dashboard.figures.clicks import target
-from dashboard.figures.overview import finish, label, line_up, records
+from dashboard.figures.overview import RESAMPLED, finish, label, line_up, records
 from dashboard.theme import (
     ACCENT,
     BOARD,
@@ -27,6 +28,8 @@ from dashboard.theme import (
 
 BESIDE_PLAIN = {"": 0.0, "smooth": 0.25, "superpixels": -0.25, "superpixels-sum": -0.4}
 """Where the presentations of an explainer stand in its row, from its middle."""
+BAR = 9
+"""Pixels from one column of bars to the next."""
 LABELLED = 18
 """Methods that the scatter names at most; the others say their name under the pointer."""
 LETTER, LINE = 0.014, 0.06
@@ -48,8 +51,9 @@ PASSES = 1.0
 def forest(board: Board, measure: str, grouped: bool = False) -> go.Figure:
     """All ranked methods by a measure, best first, with intervals over photos.
 
-    Baselines are a shaded floor, the oracle a ceiling, and bars join what the tests do not tell apart. `grouped`: the
-    presentations of an explainer share a row, which stands where the best of them does, and there are no bars.
+    Baselines are a shaded floor, the oracle a ceiling, and bars join what the tests do not tell apart. By mean rank
+    both limits stand where they would, were they ranked as well. `grouped`: the presentations of an explainer share a
+    row, which stands where the best of them does, and there are no bars.
     """
     found = boards.cached(queries.measures_of_all, board)
     names = in_order(found, board.ranked, measure)
@@ -62,17 +66,32 @@ def forest(board: Board, measure: str, grouped: bool = False) -> go.Figure:
     for shade in dict.fromkeys(colour[name] for name in names):  # whiskers of a trace have one colour
         alike = {name: place for name, place in places.items() if colour[name] == shade}
         figure.add_trace(_intervals(found, measure, alike, shade))
-    columns = 0
-    if measure == "mean_jaccard":
-        _limits(figure, found, board, len(rows))
-        columns = 0 if grouped else _cliques(figure, board, rows)
+    floor, ceiling = limits(board, measure)
+    _limits(figure, measure, floor, ceiling, len(rows))
+    columns = 0 if grouped else _cliques(figure, boards.cached(queries.cliques, board, measure, tuple(names)))
     above = len(rows) > 20
     ends = {"t": 60, "b": 8} if above else {"t": 24}
     figure.update_xaxes(title=BOARD[measure].axis, side="top" if above else "bottom")
     line_up(figure, [label(name) for name in rows])
-    figure.update_yaxes(range=[len(rows) + 0.5, -1.5])
-    return finish(
-        figure, 150 + (36 if grouped else 22) * len(rows), showlegend=False, margin={"r": 12 + 10 * columns} | ends
+    figure.update_yaxes(range=[len(rows) - (0.5 if floor is None else -0.5), -0.5 if ceiling is None else -1.5])
+    height, margin = 150 + (36 if grouped else 22) * len(rows), {"r": 12 + BAR * columns} | ends
+    return finish(figure, height, showlegend=False, margin=margin, meta=_legend(board, measure, floor, grouped=grouped))
+
+
+def _legend(board: Board, measure: str, floor: object, *, grouped: bool) -> str:
+    """What intervals, bars, shade and symbols of the forest mean."""
+    compared, ranks = boards.cached(queries.comparison, board), "rank" in measure
+    tests = "the tests of R2" if ranks else "Wilcoxon over photos, Holm's method"
+    return " ".join(
+        [
+            RESAMPLED,
+            *([] if grouped else [f"Bars on the right join neighbours of which no two are told apart ({tests})."]),
+            *([too_few(compared)] if compared and not (grouped or ranks) else []),
+            *(["Shaded: what the best baseline without a network reaches."] if floor else []),
+            *(["Baselines are not ranked: floor and ceiling stand where they would be."] if floor and ranks else []),
+            "Presentations have their explainer's colour, which others may have too: squares are smoothed, diamonds by "
+            "superpixels.",
+        ]
     )
 
 
@@ -103,40 +122,48 @@ def _symbols(names: Iterable[str]) -> list[str]:
     return [SYMBOLS[presentation_of(name)] for name in names]
 
 
-def _limits(figure: go.Figure, found: dict[str, dict[str, Estimate]], board: Board, rows: int) -> None:
-    """The best baseline without a network as a floor, named below the rows, and the oracle as a ceiling, above them."""
-    every = {name: found[name]["mean_jaccard"].mean for name in board.explainers if "mean_jaccard" in found[name]}
-    means = {name: mean for name, mean in every.items() if name not in board.ranked}
-    ceiling = means.pop(ORACLE, None)
-    if means:
-        best = max(means, key=means.__getitem__)
-        figure.add_vrect(x0=0, x1=means[best], fillcolor=fade(NEUTRAL, 0.13), line_width=0, layer="below")
-        side = "left" if means[best] < max(every.values()) / 2 else "right"  # where there is more room
-        _line(figure, means[best], f"floor: {label(best)}", side, rows)
-    if ceiling is not None:
-        _line(figure, ceiling, f"ceiling: {label(ORACLE)}", "right", -1)
+def limits(board: Board, measure: str) -> tuple[tuple[str, float] | None, tuple[str, float] | None]:
+    """The best baseline without a network and the oracle, each with its value; None where there is none."""
+    if "rank" in measure:
+        values = boards.cached(queries.would_rank, board)
+    else:
+        found = boards.cached(queries.measures_of_all, board)
+        others = [name for name in board.explainers if name not in board.ranked and measure in found[name]]
+        values = {name: found[name][measure].mean for name in others}
+    ceiling = values.pop(ORACLE, None)
+    best = (min if "rank" in measure else max)(values.items(), key=lambda pair: pair[1], default=None)
+    return best, None if ceiling is None else (ORACLE, ceiling)
 
 
-def _line(figure: go.Figure, x: float, text: str, anchor: str, row: int) -> None:
-    figure.add_vline(x=x, line={"color": NEUTRAL, "dash": "dot", "width": 1.5})
-    figure.add_annotation(
-        x=x, y=row, yanchor="middle", xanchor=anchor, text=text, showarrow=False, font={"size": 12},
-        xshift=4 if anchor == "left" else -4,
-    )  # fmt: skip
+def _limits(
+    figure: go.Figure, measure: str, floor: tuple[str, float] | None, ceiling: tuple[str, float] | None, rows: int
+) -> None:
+    """The floor, shaded and named below the rows, and the ceiling, named above them, where there is more room."""
+    ends = [x for trace in figure.data for x in trace.x] + [limit[1] for limit in (floor, ceiling) if limit]
+    middle = (min(ends) + max(ends)) / 2 if ends else 0.0
+    if floor:
+        worst = max(ends) if "rank" in measure else min(0.0, *ends)
+        figure.add_vrect(x0=worst, x1=floor[1], fillcolor=fade(NEUTRAL, 0.13), line_width=0, layer="below")
+    for limit, word, row in ((floor, "floor", rows), (ceiling, "ceiling", -1)):
+        if limit:
+            name, x = limit
+            side = "left" if x < middle else "right"
+            figure.add_vline(x=x, line={"color": NEUTRAL, "dash": "dot", "width": 1.5})
+            figure.add_annotation(
+                x=x, y=row, yanchor="middle", xanchor=side, text=f"{word}: {label(name)}", showarrow=False,
+                font={"size": 12}, xshift=4 if side == "left" else -4,
+            )  # fmt: skip
 
 
-def _cliques(figure: go.Figure, board: Board, rows: list[str]) -> int:
-    """Bars beside the rows that no test tells apart, in as few columns as they need; how many those are."""
-    found = boards.cached(queries.comparison, board)
-    if found is None or list(found.methods) != rows:
-        return 0
+def _cliques(figure: go.Figure, cliques: Sequence[tuple[int, int]]) -> int:
+    """Bars beside the rows of each clique, in as few columns as they need; how many those are."""
     ends: list[int] = []
-    for first, last in found.cliques:
+    for first, last in cliques:
         column = next((i for i, end in enumerate(ends) if end < first), len(ends))
         ends[column : column + 1] = [last]
         figure.add_shape(
-            type="line", xref="paper", x0=1.005 + 0.008 * column, x1=1.005 + 0.008 * column, y0=first - 0.3,
-            y1=last + 0.3, line={"color": ACCENT, "width": 4},
+            type="line", xref="paper", xsizemode="pixel", xanchor=1, x0=6 + BAR * column, x1=6 + BAR * column,
+            y0=first - 0.3, y1=last + 0.3, line={"color": ACCENT, "width": 4},
         )  # fmt: skip
     return len(ends)
 
@@ -179,7 +206,11 @@ def specificity(board: Board) -> go.Figure:
         title="Specificity: mean Jaccard index above<br>that for the photo's own class", range=[left, right]
     )
     figure.update_yaxes(title="Attacks undone by restoring P<sub>1</sub>", tickformat=".0%", range=[bottom, top])
-    return finish(figure, 520, showlegend=False, margin={"b": 80})
+    notes = (
+        "Right: the explanation changes when the same image is explained for the photo's own class. Up: pasting the "
+        "photo back into its first piece ends the attack. The larger a dot, the better it finds the region."
+    )
+    return finish(figure, 520, showlegend=False, margin={"b": 80}, meta=notes)
 
 
 def _room(values: pd.Series) -> tuple[float, float]:
@@ -259,4 +290,5 @@ def pairs(board: Board) -> go.Figure:
     places = list(range(len(names)))
     figure.update_xaxes(tickvals=places, ticktext=names, side="top", tickangle=-60, showgrid=False)
     line_up(figure, names)
-    return finish(figure, 260 + 20 * len(names), margin={"t": 8, "b": 8})
+    notes = "Blue: the row finds the region better than the column. Blank: not told apart (Wilcoxon over photos, Holm)."
+    return finish(figure, 260 + 20 * len(names), margin={"t": 8, "b": 8}, meta=notes)

@@ -1,9 +1,10 @@
 """Figures whose marks lead to the cases behind them: every mark carries the query string of its selection."""
 
+import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Concatenate, ParamSpec
+from typing import Any, Concatenate, ParamSpec
 from urllib.parse import parse_qsl, urlencode
 
 import plotly.graph_objects as go
@@ -15,11 +16,21 @@ from dashboard.data import boards, queries
 from dashboard.data.boards import Board
 from dashboard.data.selection import Selection
 from dashboard.text import markdown, visible
-from dashboard.theme import CONFIG
+from dashboard.theme import BOARD, CONFIG, MEASURES, explainer_name
 
 _P = ParamSpec("_P")
 WIDTHS = {85: "85 mm, one column", 175: "175 mm, two columns"}
 FORMATS = ("svg", "pdf", "png")
+SAID: dict[str, Callable[[Any], str]] = {
+    "explainer": explainer_name,
+    "measure": lambda name: (BOARD | MEASURES)[name].name,
+    "n": lambda n: {"best": "at the best n", "mean": "mean over n"}.get(n, f"at n = {n}"),
+    "minus": lambda name: f"minus {explainer_name(name)}",
+    "grouped": lambda _: "an explainer's presentations in one row",
+    "alone": lambda _: "the paper's three among themselves",
+    "first": lambda name: f"{name} first",
+}
+"""Words for what a figure can be asked, by the name of its parameter."""
 _DOTS = """export default function ({ data, setTriggerValue }) {
   const tell = (event) => {
     const plot = event.target.closest?.(`.st-key-${data.chart} .js-plotly-plot`);
@@ -40,11 +51,12 @@ def target(selection: Selection) -> str:
 def chart(draw: Callable[Concatenate[Board, _P], go.Figure], board: Board, *args: _P.args, **kwargs: _P.kwargs) -> None:
     """Draw a figure of a board, and offer it for a paper; a click on a mark with a selection opens Cases with it."""
     figure = boards.shared(still, board, draw, *args, **kwargs)
-    name = draw.__name__
     event = st.plotly_chart(
-        figure, key=f"chart-{name}", on_select="rerun", selection_mode="points", config=CONFIG, alt=about(draw)
+        figure, key=f"chart-{draw.__name__}", on_select="rerun", selection_mode="points", config=CONFIG, alt=about(draw)
     )
-    take(figure, draw, board, *(a for a in args if isinstance(a, str)))
+    take(figure, draw, board, inspect.signature(draw).bind(board, *args, **kwargs).arguments)
+    if figure.layout.meta:
+        st.caption(markdown(figure.layout.meta))
     for point in event.selection.points:
         given = point.get("customdata")
         query = given[0] if isinstance(given, list) and given else given
@@ -71,12 +83,21 @@ def still(
     return figure
 
 
-def take(figure: go.Figure, draw: Callable[..., go.Figure], board: Board, *words: str) -> None:
-    """Offer a figure for a paper, with its legend; its files are called by the store, the figure and the words."""
+def take(
+    figure: go.Figure, draw: Callable[..., go.Figure], board: Board, asked: Mapping[str, object], limits: str = ""
+) -> None:
+    """Offer a figure for a paper, with its legend; files are called by the store, the figure and what was asked.
+
+    Args:
+        asked: The arguments of `draw`, by name.
+        limits: To which cases, in words.
+    """
     name = draw.__name__
     with st.popover("Take this figure", icon=":material/download:", type="tertiary"):
-        _downloads(figure, "-".join([board.name, name, *words]), name)
-        st.code(caption(draw, board), language=None, wrap_lines=True)
+        words = (key if value is True else value for key, value in asked.items() if value and key != "explainers")
+        _downloads(figure, "-".join([board.name, name, *(word for word in words if isinstance(word, str))]), name)
+        notes = " ".join(filter(None, [figure.layout.meta, f"Of cases with: {limits}." if limits else ""]))
+        st.code(caption(draw, board, asked, notes), language=None, wrap_lines=True)
 
 
 def about(draw: Callable[..., go.Figure]) -> str:
@@ -84,11 +105,15 @@ def about(draw: Callable[..., go.Figure]) -> str:
     return " ".join(re.split(r";|\.(?=\s|$)", draw.__doc__ or "")[0].split())
 
 
-def caption(draw: Callable[..., go.Figure], board: Board) -> str:
-    """A figure's legend: what it shows, as its docstring begins, and of what."""
+def caption(draw: Callable[..., go.Figure], board: Board, asked: Mapping[str, object], notes: str) -> str:
+    """A figure's legend: what it shows, as its docstring begins, by what it was asked, its notes, and of what."""
     counts = boards.cached(queries.counts, board)
+    said = ", ".join(say(asked[name]) for name, say in SAID.items() if asked.get(name))
     network = visible(board.manifest["classifier"]["name"])
-    return f"{about(draw)}. {network}, {counted(counts['cases'], 'case')} of {counted(counts['with_cases'], 'photo')}."
+    cases = f"{counted(counts['cases'], 'case')} of {counted(counts['with_cases'], 'photo')}"
+    return " ".join(
+        filter(None, [f"{about(draw)}{': ' if said else ''}{said}.", visible(notes), f"{network}, {cases}."])
+    )
 
 
 def _downloads(figure: go.Figure, stem: str, key: str) -> None:

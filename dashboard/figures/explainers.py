@@ -12,7 +12,7 @@ from dashboard.data.selection import Selection
 from dashboard.figures.clicks import target
 from dashboard.figures.overview import SIZE_TITLE, finish, label, line_up, records, whole, wrapped
 from dashboard.text import plotly
-from dashboard.theme import ACCENT, MEASURES, SYMBOLS, colours, dashes, fade, presentation_of
+from dashboard.theme import ACCENT, MEASURES, NEUTRAL, SYMBOLS, colours, dashes, fade, presentation_of
 
 BAND_COLUMNS = {
     "region_share": ("Attacked<br>region, % of<br>the image", 100, ("min_share", "max_share")),
@@ -20,35 +20,41 @@ BAND_COLUMNS = {
     "target_confidence": ("Confidence<br>in the target<br>(0-1)", 1, ("min_conf", "max_conf")),
 }
 """Property of a case: axis title, factor to the axis' unit, the ends' names in a selection."""
+APART, CLASSES = 9, 5
+"""Methods up to which every rank has a shade, and the classes of ranks where there are more."""
 ROWS = 25
 """Photos or classes shown at once."""
 
 
-def distributions(board: Board, measure: str, n: str, explainers: tuple[str, ...]) -> go.Figure:
+def distributions(board: Board, measure: str, n: str, minus: str, explainers: tuple[str, ...]) -> go.Figure:
     """One row of bars an explainer: how many cases have a score within 0.05; a bar leads to its cases."""
-    found = queries.distribution(board, measure, n)
+    found = queries.distribution(board, measure, n, minus)
+    explainers = tuple(name for name in explainers if name != minus)
+    found = found[found["explainer"].isin(explainers)]
+    least, last = (-1.0 if minus else 0.0), float(SCORE_EDGES[-1])
     figure = make_subplots(rows=len(explainers), shared_xaxes=True, vertical_spacing=0.14 / len(explainers))
     colour = colours(board.explainers)
     for place, name in enumerate(explainers, start=1):
         rows = found[found["explainer"] == name]
-        ends = [
-            (float(SCORE_EDGES[b]), None if b == len(SCORE_EDGES) - 1 else float(SCORE_EDGES[b + 1]))
-            for b in rows["bar"]
-        ]
+        marks = []
+        for low in rows["bar"].tolist():
+            high = None if low == last else round(low + 0.05, 2)
+            selection = Selection(name, measure, n, minus=minus, low=None if low == least else low, high=high)
+            marks.append((target(selection), f"{low:.2f} to {low + 0.05:.2f}"))
         figure.add_bar(
-            x=[low + 0.025 for low, _ in ends], y=rows["cases"], width=0.046, name=label(name),
+            x=rows["bar"] + 0.025, y=rows["cases"], width=0.046, name=label(name),
             marker={"color": colour[name], "line": {"width": 0}}, row=place, col=1, showlegend=False,
-            customdata=[(target(Selection(name, measure, n, low=low, high=high)), f"{low:.2f} to {low + 0.05:.2f}")
-                        for low, high in ends],
+            customdata=marks,
             hovertemplate=f"<b>{label(name)}</b><br>{MEASURES[measure].short} %{{customdata[1]}}: "
             "cases: %{y:,}<br>click to see them<extra></extra>",
         )  # fmt: skip
         entitle(figure, place, name, y=0.96, yanchor="top")
-    figure.update_xaxes(range=[0, 1.0])
-    figure.update_xaxes(title=f"{score_title(measure, n)} (0-1)", row=len(explainers))
-    most = found["cases"].max()
+    ends = [found["bar"].min(), found["bar"].max() + 0.05] if minus and len(found) else [0, 1]
+    figure.update_xaxes(range=ends, zeroline=bool(minus), zerolinecolor=NEUTRAL)
+    figure.update_xaxes(title=score_title(measure, n, minus), row=len(explainers))
+    most = found["cases"].max() if len(found) else 1
     figure.update_yaxes(title="Cases", range=[0, 1.06 * most], **whole(most))
-    return finish(figure, 60 + 110 * len(explainers), margin={"t": 12})
+    return finish(figure, 60 + 110 * len(explainers), margin={"t": 12, "b": 80 if minus else 64})
 
 
 def entitle(figure: go.Figure, place: int, name: str, *, y: float, yanchor: str) -> None:
@@ -108,22 +114,34 @@ def win_matrix(board: Board, measure: str, n: str, explainers: tuple[str, ...]) 
 
 
 def rank_shares(board: Board, measure: str, names: tuple[str, ...]) -> go.Figure:
-    """One row of bars an explainer: share of cases at each rank against n; a bar leads to its cases."""
+    """One row of bars an explainer: share of cases at each rank against n; a bar leads to its cases.
+
+    Where more than APART methods are ranked, ranks are put together into CLASSES classes.
+    """
     found, explainers = queries.ranks(board, measure), [name for name in names if name in board.ranked]
     figure = make_subplots(rows=len(explainers), shared_xaxes=True, vertical_spacing=0.22 / len(explainers))
     colour = colours(board.explainers)
-    ranks = sorted(found["rank"].unique())
+    methods, classes = len(board.ranked), len(board.ranked) > APART
+    lows = np.arange(1.0, methods + 0.5, 0.5)  # ties share halves
+    if classes:
+        lows = np.unique(np.ceil(np.linspace(0, methods, CLASSES, endpoint=False))) + 1
+    found["low"] = lows[queries.place(found["rank"], lows)]
+    found = found.groupby(["explainer", "n", "low"], as_index=False)[["share", "cases"]].sum()
+    ends = dict(zip(lows.tolist(), [*lows[1:].tolist(), methods + 1.0], strict=True))
+    words = {low: f"ranks {low:g} to {high - 1:g}" if classes else f"rank {low:g}" for low, high in ends.items()}
     for place, name in enumerate(explainers, start=1):
-        for rank in ranks:
-            rows = found[(found["explainer"] == name) & (found["rank"] == rank)]
-            strength = 1 - 0.88 * (rank - 1) / max(1, len(board.ranked) - 1)
+        for low in sorted(found["low"].unique().tolist()):
+            rows = found[(found["explainer"] == name) & (found["low"] == low)]
+            strength = 1 - 0.85 * (low - 1) / max(1, lows[-1] - 1)
             figure.add_bar(
                 x=rows["n"], y=rows["share"] * 100,
-                marker={"color": fade(colour[name], strength), "line": {"width": 0}},
+                marker={"color": fade(colour[name], strength), "line": {"width": 1, "color": colour[name]}},
                 row=place, col=1, showlegend=False,
-                customdata=[(target(Selection(name, measure, str(k), rank=float(rank))), c)
-                            for k, c in records(rows, "n", "cases")],
-                hovertemplate=f"<b>{label(name)}</b>, n = %{{x}}<br>rank {rank:g}: %{{y:.0f}} % "
+                customdata=[
+                    (target(Selection(name, measure, str(k), rank=low, below_rank=ends[low] if classes else None)), c)
+                    for k, c in records(rows, "n", "cases")
+                ],
+                hovertemplate=f"<b>{label(name)}</b>, n = %{{x}}<br>{words[low]}: %{{y:.0f}} % "
                 "(cases: %{customdata[1]:,})<br>click to see them<extra></extra>",
             )  # fmt: skip
         entitle(figure, place, name, y=1, yanchor="bottom")
@@ -131,19 +149,22 @@ def rank_shares(board: Board, measure: str, names: tuple[str, ...]) -> go.Figure
     figure.update_xaxes(dtick=5)
     figure.update_xaxes(title=SIZE_TITLE, row=len(explainers))
     figure.update_yaxes(title="Cases, %", range=[0, 100])
-    return finish(figure, 60 + 110 * len(explainers), margin={"t": 28})
+    notes = "The strongest shade is rank 1, the palest the last rank; shades between are shared ranks too."
+    if classes:
+        notes = f"Shades, the strongest first: {', '.join(words.values())}, of {methods} ranked methods."
+    return finish(figure, 60 + 110 * len(explainers), margin={"t": 28}, meta=notes)
 
 
-def band_curves(board: Board, measure: str, n: str, explainers: tuple[str, ...]) -> go.Figure:
+def band_curves(board: Board, measure: str, n: str, minus: str, explainers: tuple[str, ...]) -> go.Figure:
     """Mean score against properties of the case, a panel each, with intervals; a point leads to its cases."""
     figure = make_subplots(cols=len(BAND_COLUMNS), shared_yaxes=True, horizontal_spacing=0.03)
     colour, dash = colours(board.explainers), dashes(board.explainers)
     for place, (column, (title, factor, ends)) in enumerate(BAND_COLUMNS.items(), start=1):
-        bands, words = queries.bands(board, measure, n, column), title.replace("<br>", " ")
+        bands, words = queries.bands(board, measure, n, column, minus), title.replace("<br>", " ")
         for name in explainers:
             rows = bands[bands["explainer"] == name].sort_values("band")
             marks = [
-                (target(Selection(name, measure, n).within(ends, band, low, high)),
+                (target(Selection(name, measure, n, minus=minus).within(ends, band, low, high)),
                  _ends(low * factor, high * factor), cases, bracketed(mean_low, mean_high, digits=3))
                 for band, low, high, cases, mean_low, mean_high in
                 records(rows, "band", "low", "high", "cases", "mean_low", "mean_high")
@@ -161,14 +182,18 @@ def band_curves(board: Board, measure: str, n: str, explainers: tuple[str, ...])
                 "<extra></extra>",
             )  # fmt: skip
         figure.update_xaxes(title=title, nticks=4, tickangle=0, row=1, col=place)  # side by side on a phone
-    figure.update_yaxes(title=f"{score_title(measure, n)} (0-1)", col=1)
+    figure.update_yaxes(title=score_title(measure, n, minus), col=1)
     figure.update_yaxes(rangemode="tozero")
-    return finish(figure, 410, margin={"b": 92})
+    notes = "Bands hold about as many cases each; points sit at their medians, bars are 95 % over photos."
+    return finish(figure, 410, margin={"b": 92}, meta=notes)
 
 
-def group_dots(board: Board, column: str, first: str, measure: str, n: str, explainers: tuple[str, ...]) -> go.Figure:
+def group_dots(
+    board: Board, column: str, first: str, measure: str, n: str, minus: str, explainers: tuple[str, ...]
+) -> go.Figure:
     """Mean score by photo or original class, the hardest or the easiest first; a dot leads to its cases."""
-    found = queries.by_group(board, measure, n, column)
+    found = queries.by_group(board, measure, n, column, minus)
+    total = found["key"].nunique()
     keys = found.groupby("key")["mean"].mean().sort_values(ascending=first == "hardest", kind="stable").index[:ROWS]
     found = found[found["key"].isin(keys)]
     found = found.assign(place=found["key"].map(keys.get_loc), name=found["name"].map(plotly))
@@ -180,20 +205,23 @@ def group_dots(board: Board, column: str, first: str, measure: str, n: str, expl
         figure.add_scatter(
             x=rows["mean"], y=rows["place"], mode="markers", name=label(name),
             marker={"color": colour[name], "size": 10, "symbol": SYMBOLS[presentation_of(name)]},
-            customdata=[(target(Selection(name, measure, n, **{column: key})), cases, title)
+            customdata=[(target(Selection(name, measure, n, minus=minus, **{column: key})), cases, title)
                         for key, cases, title in records(rows, "key", "cases", "name")],
             hovertemplate=f"<b>%{{customdata[2]}}</b><br>{label(name)}: %{{x:.3f}}<br>"
             "cases: %{customdata[1]:,}, click to see them<extra></extra>",
         )  # fmt: skip
-    figure.update_xaxes(title=f"{score_title(measure, n)},<br>mean over cases (0-1)", rangemode="tozero")
+    figure.update_xaxes(title=score_title(measure, n, minus, "mean over cases"), rangemode="tozero")
     line_up(figure, names)
-    return finish(figure, 166 + 24 * len(names), margin={"b": 80})
+    notes = f"{ROWS} of {total:,} are shown, by the mean over explainers." if total > ROWS else ""
+    return finish(figure, 166 + 24 * len(names), margin={"b": 80}, meta=notes)
 
 
-def score_title(measure: str, n: str) -> str:
-    """Best Jaccard index over n, mean Jaccard index over n, or Jaccard index at n = 5."""
+def score_title(measure: str, n: str, minus: str = "", more: str = "") -> str:
+    """Best Jaccard index over n, mean Jaccard index over n, or Jaccard index at n = 5; minus another method's."""
     name = MEASURES[measure].name
-    return f"{n.capitalize()} {name} over n" if n in ("best", "mean") else f"{name} at n = {n}"
+    title = f"{n.capitalize()} {name} over n" if n in ("best", "mean") else f"{name} at n = {n}"
+    second = ", ".join(filter(None, [f"minus {label(minus)}" if minus else "", more]))
+    return f"{title}{',<br>' if second else ''}{second} {'(-1 to 1)' if minus else '(0-1)'}"
 
 
 def _ends(low: float, high: float) -> str:

@@ -21,12 +21,13 @@ from dashboard.theme import MEASURES, NEUTRAL, SYMBOLS, colours, dashes, distinc
 LEGEND = {"orientation": "h", "yanchor": "bottom", "y": 1.06, "xanchor": "left", "x": 0, "title": None}
 LETTER = 5.6
 """Pixels of a letter in the name of a tick, on average, and rather more than less."""
+RESAMPLED = "95 % intervals over photos: whole photos are resampled, since cases of one photo are not independent."
 SIZE_TITLE = "Explanation size n"
 SHARE_TITLE = "Explanation size,<br>% of the pixels"
 
 
 def finish(figure: go.Figure, height: int, **layout: object) -> go.Figure:
-    """The common frame of all figures: height in pixels, margins, a legend above.
+    """The common frame of all figures: height in pixels, margins, a legend above, and as `meta` its notes, if any.
 
     Margins hold the titles and names of the axes, and Plotly widens what is too narrow; but then it draws a figure
     twice, as it measures every tick's name unless all are allowed to reach over the edge.
@@ -88,7 +89,9 @@ def likeness_curves(board: Board, by_share: bool, names: tuple[str, ...]) -> go.
     figure.update_xaxes(**x_axis, rangemode="tozero")
     figure.update_yaxes(rangemode="tozero", col=1)
     figure.update_yaxes(side="right", col=2)  # between the panels a phone has no room
-    return finish(figure, 430, margin={"r": 72} | ({"b": 80} if by_share else {}))
+    formulas = " ".join(f"{measure.name}: {measure.formula}." for measure in MEASURES.values())
+    margin = {"r": 72} | ({"b": 80} if by_share else {})
+    return finish(figure, 430, margin=margin, meta=f"Bands: 95 % over photos. {formulas}")
 
 
 def _curve(
@@ -133,7 +136,8 @@ def rank_plot(board: Board, alone: bool) -> go.Figure:
     worst = max(3, len(explainers))
     figure.update_xaxes(range=[0.85, worst + 0.15], dtick=1)
     line_up(figure, [label(name) for name in explainers])
-    return finish(figure, 130 + 45 * len(explainers))
+    notes = f"{RESAMPLED} Baselines are scored but not ranked."
+    return finish(figure, 130 + 45 * len(explainers), meta=notes)
 
 
 def _dot(estimate: Estimate, row: int, name: str, colour: str) -> go.Scatter:

@@ -18,7 +18,7 @@ from matplotlib.colors import LinearSegmentedColormap, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MultipleLocator, NullFormatter, PercentFormatter, ScalarFormatter
-from matplotlib.transforms import Transform, blended_transform_factory
+from matplotlib.transforms import ScaledTranslation, Transform, blended_transform_factory
 
 from dashboard.theme import INK
 
@@ -234,8 +234,12 @@ def _shape(panel: Axes, shape: Any) -> None:
         panel.fill(x, y, color=_colour(shape.fillcolor), transform=where, zorder=0, linewidth=0)
         return
     dashed = "--" if shape.line.dash else "-"
+    x = [shape.x0, shape.x1]
+    if shape.xsizemode == "pixel":  # from the edge of the panel, whatever its width
+        beside = ScaledTranslation(shape.x0 / _PIXELS_AN_INCH, 0, panel.figure.dpi_scale_trans)
+        where, x = blended_transform_factory(panel.transAxes + beside, panel.transData), [shape.xanchor] * 2
     panel.plot(
-        [shape.x0, shape.x1], [shape.y0, shape.y1], dashed, color=_colour(shape.line.color), transform=where,
+        x, [shape.y0, shape.y1], dashed, color=_colour(shape.line.color), transform=where,
         linewidth=(shape.line.width or 1) / 2, clip_on=False, solid_capstyle="butt",
     )  # fmt: skip
 

@@ -22,4 +22,4 @@ def stages(seconds: Mapping[str, float]) -> go.Figure:
     )  # fmt: skip
     figure.update_xaxes(title="Time, s", range=[0, 1.3 * max(seconds.values())])
     line_up(figure, [plotly(stage) for stage in seconds])
-    return finish(figure, 90 + 34 * len(seconds), margin={"t": 8})
+    return finish(figure, 90 + 34 * len(seconds), margin={"t": 8}, meta="Of all workers together.")

@@ -48,14 +48,16 @@ def scatter(board: Board, selection: Selection, trait: str) -> go.Figure:
             text=[f"{n:,}" for n in means["cases"]], mode="text", textposition="middle center", textfont={"size": 11},
             hoverinfo="skip", showlegend=False,
         )  # fmt: skip
-    less = f" minus {label(selection.minus)}" if selection.minus else ""
     figure.update_xaxes(title=title)
     if logarithmic:
         figure.update_xaxes(type="log")
         if len(ticks := _ticks(found[trait])) > 1:
             figure.update_xaxes(tickvals=ticks, ticktext=[f"{tick:g}" for tick in ticks])
-    figure.update_yaxes(title=f"{label(selection.explainer)}{less}: {score_title(selection.measure, selection.n)}")
-    return finish(figure, 560, dragmode="lasso")
+    figure.update_yaxes(
+        title=f"{label(selection.explainer)}: {score_title(selection.measure, selection.n, selection.minus)}"
+    )
+    notes = "Line: mean of a sixth of the cases each, with 95 % over photos."
+    return finish(figure, 560, dragmode="lasso", meta=notes)
 
 
 def _ticks(values: pd.Series) -> list[float]:

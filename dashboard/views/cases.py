@@ -141,7 +141,9 @@ def scatter(board: Board, selection: Selection) -> None:
         f"score away. At most {scatter_figures.DOTS:,} dots are drawn, evenly over the order; the line and outlines "
         "are of all."
     )
-    clicks.take(figure, scatter_figures.scatter, board, selection.explainer, trait)
+    shown = {name: getattr(selection, name) for name in ("explainer", "measure", "n", "minus")}
+    limits = "; ".join(filters.group_words(board, selection, group) for group in selection.active())
+    clicks.take(figure, scatter_figures.scatter, board, {**shown, "trait": trait}, limits)
     if lasso := event.selection.lasso:
         corners = list(zip(lasso[0]["x"], lasso[0]["y"], strict=True))
         few = corners[:: math.ceil(len(corners) / CORNERS)]

@@ -7,7 +7,8 @@ from dashboard.data import boards, queries
 from dashboard.data.selection import SIZES
 from dashboard.figures import clicks
 from dashboard.figures import explainers as figures_explainers
-from dashboard.theme import MEAN_RANK_HELP, MEASURES, N_HELP
+from dashboard.text import visible
+from dashboard.theme import MEAN_RANK_HELP, MEASURES, N_HELP, explainer_name
 from dashboard.widgets import compare, methods, trouble
 
 GROUPS = {"photo": "photo", "clean": "original class"}
@@ -18,7 +19,7 @@ counts = boards.cached(queries.counts, board)
 st.title("Explainers")
 if not counts["cases"]:
     trouble.no_cases(counts["attempts"])
-left, right, _ = st.columns([3, 2, 3], vertical_alignment="bottom")
+left, middle, right, _ = st.columns([4, 3, 3, 2], vertical_alignment="bottom")
 with left:
     measure = st.segmented_control(
         "Measure",
@@ -28,7 +29,7 @@ with left:
         help="\n\n".join(f"**{m.name}**: {m.help}" for m in MEASURES.values()),
         **urls.bound("measure", list(MEASURES), "jaccard"),
     )
-with right:
+with middle:
     n = st.selectbox(
         "Score of a case",
         SIZES,
@@ -36,28 +37,35 @@ with right:
         help=N_HELP,
         **urls.bound("n", SIZES, "mean"),
     )
+baselines = [name for name in board.explainers if name not in board.ranked]
+with right:
+    minus = st.selectbox(
+        "Minus",
+        ["", *baselines],
+        format_func=lambda name: visible(explainer_name(name)) if name else "nothing",
+        help="Takes a baseline's score of the same case away, where the size of regions confounds: a large region "
+        "raises every Jaccard index, random's too. Wins and ranks stay as they are.",
+        **urls.bound("minus", ["", *baselines], ""),
+    )
 names = methods.chosen(board)
 st.caption("Every bar, cell and point can be clicked: it opens the cases behind it.")
 
 left, right = st.columns(2, gap="large")
 with left:
     st.subheader("Distribution over cases")
-    clicks.chart(figures_explainers.distributions, board, measure, n, names)
+    clicks.chart(figures_explainers.distributions, board, measure, n, minus, names)
 with right:
     st.subheader(
         "Head to head", help="In how many of the cases that both have explained one scores higher than the other"
     )
     clicks.chart(figures_explainers.win_matrix, board, measure, n, names)
-    st.caption("Share of cases in which the row scores higher than the column.")
 
 st.subheader("What makes a case hard")
-clicks.chart(figures_explainers.band_curves, board, measure, n, names)
-st.caption("Each band holds about as many cases as the others; points sit at its median, bars are 95 % over photos.")
+clicks.chart(figures_explainers.band_curves, board, measure, n, minus, names)
 
 if set(board.ranked) & set(names):
     st.subheader("Ranks at every explanation size", help=MEAN_RANK_HELP)
     clicks.chart(figures_explainers.rank_shares, board, measure, names)
-    st.caption("The strongest shade is rank 1, the palest the last rank; shades between are shared ranks too.")
 
 st.subheader("By photo and by original class")
 left, right, _ = st.columns([3, 2, 3], vertical_alignment="bottom")
@@ -71,9 +79,6 @@ with left:
     )
 with right:
     first = st.segmented_control("Show first", FIRST, required=True, **urls.bound("first", FIRST, "hardest"))
-total = len(set(boards.cached(queries.by_group, board, measure, n, by)["key"]))
-clicks.chart(figures_explainers.group_dots, board, by, first, measure, n, names)
-if total > figures_explainers.ROWS:
-    st.caption(f"{figures_explainers.ROWS} of {total:,} are shown, by the mean over explainers.")
+clicks.chart(figures_explainers.group_dots, board, by, first, measure, n, minus, names)
 
 compare.explainers(board, measure, n, names)

@@ -5,16 +5,15 @@ from functools import partial
 
 import streamlit as st
 
-from compute.reporting.comparison import too_few
 from compute.reporting.report import PAPER, Report, board_as_csv, board_as_latex, paper_ranks, report
-from compute.reporting.words import counted, few_photos
+from compute.reporting.words import few_photos
 from dashboard import urls
 from dashboard.data import boards, queries
 from dashboard.figures import board as board_figures
 from dashboard.figures import clicks
 from dashboard.figures import overview as figures
 from dashboard.text import markdown
-from dashboard.theme import BOARD, MEASURES, N_HELP
+from dashboard.theme import BOARD, N_HELP
 from dashboard.widgets import answers, compare, methods, tables, trouble
 from dashboard.widgets.answers import of_the_paper
 
@@ -85,27 +84,11 @@ with left:
             **urls.bound("board", list(BOARD), "mean_jaccard"),
         )
         clicks.chart(board_figures.forest, board, measure, grouped)
-        compared = boards.cached(queries.comparison, board)
-        st.caption(
-            f"95 % intervals over {counted(summary.photos, 'photo')}; whole photos are resampled, since cases of one "
-            "photo are not independent. "
-            + (
-                "Bars on the right join neighbours of which no two are told apart in mean Jaccard index (Wilcoxon over "
-                "photos, Holm's method); the answers beside compare mean ranks. "
-                if measure == "mean_jaccard" and not grouped
-                else ""
-            )
-            + ("Shaded: what the best baseline without a network reaches. " if measure == "mean_jaccard" else "")
-            + (f"{too_few(compared)} " if compared and measure == "mean_jaccard" else "")
-            + "Presentations have their explainer's colour, which others may have too: squares are smoothed, diamonds "
-            "by superpixels."
-        )
     else:
         st.subheader("Mean ranks")
         st.html(tables.mean_ranks(table1, [name for name in board.explainers if name in table1.explainers]))
         st.caption(
-            f"95 % intervals over {counted(summary.photos, 'photo')}; whole photos are resampled, since cases of one "
-            "photo are not independent. Baselines are scored but not ranked. "
+            f"{figures.RESAMPLED} Baselines are scored but not ranked. "
             + ("Paper: Inception v3, 112 photos, 608 cases." if paper_ranks(table1) else "")
         )
     tables.take(
@@ -130,19 +113,13 @@ if boards.cached(queries.has_controls, board):
     left, right = st.columns([11, 9], gap="large")
     with left:
         clicks.chart(board_figures.specificity, board)
-        st.caption(
-            "Right: the explanation changes when the same image is explained for the photo's own class. Up: pasting "
-            "the photo back into its first piece ends the attack. The larger a dot, the better it finds the region."
-        )
     with right:
         clicks.chart(board_figures.cost, board)
-        st.caption("What an explanation costs against how well it finds the region.")
 if many and shown != "paper":
     fold = st.expander("Every two methods: who is better, and is it clear?", **urls.folded("pairs"))
     if fold.open:  # a browser takes half a second for 40 x 40 cells
         with fold:
             clicks.chart(board_figures.pairs, board)
-            st.caption("Blue: the row finds the region better than the column. Blank: not told apart.")
 
 st.subheader("Likeness against explanation size")
 axis = st.segmented_control(
@@ -154,10 +131,7 @@ axis = st.segmented_control(
     **urls.bound("axis", list(AXES), "n"),
 )
 clicks.chart(figures.likeness_curves, board, axis == "pixels", methods.chosen(board))
-st.caption(
-    "Bands: 95 % over photos. Click a point to see its cases. "
-    + " ".join(f"{m.name}: {m.formula}." for m in MEASURES.values())
-)
+st.caption("Click a point to see its cases.")
 
 compare.overview(board)
 

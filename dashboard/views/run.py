@@ -39,8 +39,8 @@ seconds = {wording.stage(name): float(value) for name, value in dict(manifest.ge
 if seconds:
     figure = figures_run.stages(seconds)
     st.plotly_chart(figure, key="stages", config=CONFIG, alt=clicks.about(figures_run.stages))
-    clicks.take(figure, figures_run.stages, board)
-    st.caption("Seconds of all workers together.")
+    clicks.take(figure, figures_run.stages, board, {})
+    st.caption(markdown(figure.layout.meta))
 else:
     st.info("This store says nothing about time.")
 

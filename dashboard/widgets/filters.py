@@ -183,7 +183,8 @@ def limit_widgets(board: Board, selection: Selection) -> None:
     if selection.n.isdigit():
         halves = {half / 2: f"{half / 2:g}" for half in range(2, 2 * len(board.ranked) + 1)}
         label = f"Rank at n = {selection.n}"
-        _choice_widget(board, "rank", label, halves, selection.rank, lambda rank: {"rank": rank})
+        one = selection.rank if selection.below_rank is None else None
+        _choice_widget(board, "rank", label, halves, one, lambda rank: {"rank": rank, "below_rank": None})
 
 
 def _range_widget(board: Board, selection: Selection, column: str) -> None:
@@ -261,7 +262,11 @@ def group_words(board: Board, selection: Selection, group: tuple[str, ...]) -> s
         "clean": lambda: f"originally {selection.clean}",
         "x": lambda: "inside the outline drawn",
         "among": lambda: f"{len(split_names(selection.among, AMONG))} chosen cases",
-        "rank": lambda: f"rank {selection.rank:g}",
+        "rank": lambda: (
+            f"rank {selection.rank:g}"
+            if selection.below_rank is None
+            else f"rank from {selection.rank:g}, under {selection.below_rank:g}"
+        ),
         "winner": lambda: f"{theme.explainer_name(selection.winner)} beats {theme.explainer_name(selection.loser)}",
     }
     return said[group[0]]()

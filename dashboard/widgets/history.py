@@ -8,7 +8,7 @@ _KIN = {"explainers": "overview", "case": "cases"}
 """Pages that share what they are asked with another."""
 _OWN = {
     "overview": {"axis", "board", "only"},
-    "explainers": {"measure", "n", "by", "first"},
+    "explainers": {"measure", "n", "minus", "by", "first"},
     "cases": {"view", "page", "trait"},
     "case": {"case", "at", "panels"},
     "plate": {"methods", "size"},
