@@ -13,12 +13,13 @@ from make_store import make_store
 from streamlit.testing.v1 import AppTest
 
 from compute.scoring.presentations import everything
-from dashboard import STORES_VARIABLE, theme, urls
+from dashboard import STORES_VARIABLE, labels, theme, urls
 from dashboard.data import boards, matching, queries
 from dashboard.data.selection import parse
 from dashboard.figures import board as figures
 from dashboard.figures import overview
 from dashboard.figures.explainers import rank_shares
+from dashboard.labels import Crowd
 from dashboard.widgets import methods
 from dashboard.widgets.answers import of_the_paper
 
@@ -129,12 +130,38 @@ def test_specificity_and_cost_have_a_dot_a_method(board: boards.Board) -> None:
     assert len(costly.x) == len(costly.customdata) == len(board.explainers)
 
 
-def test_names_stand_apart() -> None:
-    x, y = pd.Series({"a": 0.0, "b": 0.01, "c": 1.0}), pd.Series({"a": 0.5, "b": 0.51, "c": 0.5})
-    assert figures.labelled(x, y) == {"c": "middle left", "b": "middle right", "a": "middle left"}  # none on another
-    assert figures.labelled(x[:0], y[:0]) == {}
+@pytest.mark.parametrize("seed", range(5))
+def test_names_stand_apart(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    frame, count = (400.0, 460.0), 30
+    dots, radii, widths = rng.uniform(20, 380, (count, 2)), rng.uniform(4, 14, count), rng.uniform(20, 120, count)
+    crowd = Crowd(dots, radii, frame)
+    crowd.take((200, 440, 400, 460))
+    spots = [crowd.place(dot, widths[dot], far=True) for dot in range(count)]
+    boxes = [np.array([200, 440, 400, 460])]
+    for dot, spot in enumerate(spots):
+        if spot:
+            half, middle = np.array([widths[dot], labels.HEIGHT]) / 2, dots[dot] + spot[:2]
+            box = np.hstack([middle - half, middle + half])
+            assert (box >= 0).all() and (box[2:] <= frame).all()
+            near = np.clip(dots, box[:2], box[2:])
+            assert (np.hypot(*(dots - near).T) >= radii - 1e-9).all()  # no dot is covered, its own neither
+            assert all((box[:2] >= other[2:]).any() or (other[:2] >= box[2:]).any() for other in boxes)
+            boxes.append(box)
+    assert len(boxes) > count / 2 and any(spot and not spot.side for spot in spots)
+
+
+def test_a_name_beside_its_dot_is_nowhere_near_another() -> None:
+    crowd = Crowd(np.array([[50.0, 50.0], [75.0, 50.0]]), np.array([5.0, 5.0]), (200.0, 100.0))
+    assert [crowd.place(dot, 40.0) for dot in (0, 1)] == [(-28.0, 0.0, "middle left"), (28.0, 0.0, "middle right")]
+    assert Crowd(np.array([[5.0, 5.0]]), np.array([4.0]), (10.0, 10.0)).place(0, 40.0, far=True) is None
+
+
+def test_few_of_a_crowd_have_a_name() -> None:
     crowd = pd.Series(np.linspace(0.5, 0.501, 40), index=[f"method {i}" for i in range(40)])
-    assert len(figures.labelled(crowd, crowd)) < 5
+    beside, led = figures.labelled(crowd, crowd, crowd * 20)
+    assert 0 < len(beside) + len(led) < 25 and not set(beside) & set(led)
+    assert figures.labelled(crowd[:0], crowd[:0], crowd[:0]) == ({}, {})
 
 
 def test_the_paper_s_three_rank_among_themselves(board: boards.Board) -> None:

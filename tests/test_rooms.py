@@ -25,6 +25,7 @@ COMPUTE = (
 DASHBOARD = (
     "theme",
     "text",
+    "labels",
     "urls",
     "data",
     "figures",

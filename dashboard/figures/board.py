@@ -14,6 +14,7 @@ from dashboard.data.boards import Board
 from dashboard.data.selection import Selection
 from dashboard.figures.clicks import target
 from dashboard.figures.overview import RESAMPLED, finish, label, line_up, records
+from dashboard.labels import Crowd, Spot
 from dashboard.theme import (
     ACCENT,
     BOARD,
@@ -30,17 +31,11 @@ BESIDE_PLAIN = {"": 0.0, "smooth": 0.25, "superpixels": -0.25, "superpixels-sum"
 """Where the presentations of an explainer stand in its row, from its middle."""
 BAR = 9
 """Pixels from one column of bars to the next."""
-LABELLED = 18
-"""Methods that the scatter names at most; the others say their name under the pointer."""
-LETTER, LINE = 0.014, 0.06
-"""A letter's width and a line's height, as shares of the scatter's sides."""
-BESIDE = {
-    "middle left": (-1.0, -0.5),
-    "middle right": (0.0, -0.5),
-    "top center": (-0.5, 0.4),
-    "bottom center": (-0.5, -1.4),
-}
-"""Where a name may stand: the lower left corner of its box from its dot, in the box's own sides."""
+CORNER = "about this prediction, and enough to undo it ↗"
+PHONE, WIDE = (270.0, 460.0), (400.0, 460.0)
+"""Width and height of a scatter on a phone, and in a column of a page or a paper, at least, pixels."""
+SMALL, LETTER = 4.7, 5.7
+"""Width of a letter of the names there, pixels."""
 _RED, _BLUE = "#B2182B", "#2166AC"
 DIFFERENCES = [[0, fade(_RED, 0.95)], [0.5, fade(_RED, 0.2)], [0.5, fade(_BLUE, 0.2)], [1, fade(_BLUE, 0.95)]]
 """Red below zero, blue above, on any theme: what is small has a colour too, and does not glow in the dark."""
@@ -110,7 +105,7 @@ def _intervals(
         x=[e.mean for e in known], y=list(places.values()), mode="markers",
         marker={"size": 10, "color": colour, "symbol": _symbols(places)},
         error_x={"array": [0 if e.high is None else e.high - e.mean for e in known], "color": colour, "thickness": 2,
-                 "arrayminus": [0 if e.low is None else e.mean - e.low for e in known]},
+                 "arrayminus": [0 if e.low is None else e.mean - e.low for e in known], "width": 6},
         customdata=[[target(Selection(name)), label(name), bracketed(e.low, e.high, digits=3)]
                     for name, e in zip(places, known, strict=True)],
         hovertemplate="<b>%{customdata[1]}</b><br>"
@@ -139,10 +134,14 @@ def _limits(
     figure: go.Figure, measure: str, floor: tuple[str, float] | None, ceiling: tuple[str, float] | None, rows: int
 ) -> None:
     """The floor, shaded and named below the rows, and the ceiling, named above them, where there is more room."""
-    ends = [x for trace in figure.data for x in trace.x] + [limit[1] for limit in (floor, ceiling) if limit]
-    middle = (min(ends) + max(ends)) / 2 if ends else 0.0
+    dots, values = [x for trace in figure.data for x in trace.x], [limit[1] for limit in (floor, ceiling) if limit]
+    middle = (min(dots + values) + max(dots + values)) / 2 if dots else 0.0
     if floor:
-        worst = max(ends) if "rank" in measure else min(0.0, *ends)
+        worst = min(0.0, *dots, *values)
+        if "rank" in measure:
+            whiskers = (zip(trace.x, trace.error_x.array, strict=True) for trace in figure.data)
+            worst = 1.04 * max((x + high for pairs in whiskers for x, high in pairs), default=1.0)
+            figure.update_xaxes(range=[0, worst])
         figure.add_vrect(x0=worst, x1=floor[1], fillcolor=fade(NEUTRAL, 0.13), line_width=0, layer="below")
     for limit, word, row in ((floor, "floor", rows), (ceiling, "ceiling", -1)):
         if limit:
@@ -178,13 +177,15 @@ def specificity(board: Board) -> go.Figure:
     names = [name for name in board.ranked if all(m in found[name] for m in wanted)]
     rows = pd.DataFrame({m: [found[name][m].mean for name in names] for m in wanted}, index=names)
     figure, colour = go.Figure(), colours(board.explainers)
-    named = labelled(rows["specificity_class"], rows["restored"])
     x, y, jaccard = (rows[m] for m in wanted)
+    sizes = 8 + 60 * jaccard
+    beside, led = labelled(x, y, sizes)
     figure.add_trace(
         go.Scatter(
-            x=x, y=y, mode="markers+text", text=[label(name) if name in named else "" for name in names],
-            textposition=[named.get(name, "middle center") for name in names], textfont={"size": 12}, cliponaxis=False,
-            marker={"size": (8 + 60 * jaccard).tolist(), "color": [fade(colour[name], 0.8) for name in names],
+            x=x, y=y, mode="markers+text", text=[label(name) if name in beside else "" for name in names],
+            textposition=[beside.get(name, "middle center") for name in names], textfont={"size": 11},
+            cliponaxis=False,
+            marker={"size": sizes.tolist(), "color": [fade(colour[name], 0.8) for name in names],
                     "symbol": _symbols(names), "line": {"width": 1, "color": [colour[name] for name in names]}},
             customdata=[[target(Selection(name)), score, label(name)]
                         for name, score in zip(names, jaccard, strict=True)],
@@ -192,55 +193,74 @@ def specificity(board: Board) -> go.Figure:
             "attacks undone %{y:.0%}<br>mean Jaccard index %{customdata[1]:.3f}<extra></extra>",
         )
     )  # fmt: skip
+    notes = [  # places in units of the axes: what stands apart in a narrow figure does so in a wide one
+        {"x": x[name], "y": y[name], "ax": at[0], "ay": at[1], "axref": "x", "ayref": "y", "text": label(name),
+         "font": {"size": 11}, "borderpad": 0, "arrowhead": 0, "arrowwidth": 0.8, "arrowcolor": NEUTRAL,
+         "standoff": sizes[name] / 2}
+        for name, at in led.items()
+    ]  # fmt: skip
     (left, right), (bottom, top) = (_room(rows[m]) for m in ("specificity_class", "restored"))
     for step in range(4):  # the nearer the corner, the stronger
         figure.add_shape(
             type="rect", x0=right - (right - left) * (0.42 - 0.1 * step), x1=right, y1=top,
             y0=top - (top - bottom) * (0.42 - 0.1 * step), fillcolor=fade(ACCENT, 0.05), line_width=0, layer="below",
         )  # fmt: skip
-    figure.add_annotation(
-        x=1, y=1, xref="paper", yref="paper", xanchor="right", yanchor="top", showarrow=False, xshift=-6, yshift=-6,
-        text="<b>about this prediction, and enough to undo it ↗</b>", font={"size": 13},
-    )  # fmt: skip
+    corner = {
+        "x": 1, "y": 1, "xref": "paper", "yref": "paper", "xanchor": "right", "yanchor": "top", "showarrow": False,
+        "xshift": -6, "yshift": -6, "text": f"<b>{CORNER}</b>", "font": {"size": 13},
+    }  # fmt: skip
+    figure.update_layout(annotations=[corner, *notes])  # at once: one by one takes ten times as long
     figure.update_xaxes(
         title="Specificity: mean Jaccard index above<br>that for the photo's own class", range=[left, right]
     )
     figure.update_yaxes(title="Attacks undone by restoring P<sub>1</sub>", tickformat=".0%", range=[bottom, top])
-    notes = (
+    legend = (
         "Right: the explanation changes when the same image is explained for the photo's own class. Up: pasting the "
         "photo back into its first piece ends the attack. The larger a dot, the better it finds the region."
     )
-    return finish(figure, 520, showlegend=False, margin={"b": 80}, meta=notes)
+    return finish(figure, 560, showlegend=False, margin={"b": 80, "t": 12}, meta=legend)
 
 
 def _room(values: pd.Series) -> tuple[float, float]:
     """The ends of an axis: zero and all values, with some room beyond the best."""
     low, high = min(0.0, float(values.min())), max(0.0, float(values.max()))
     span = (high - low) or 1.0
-    return low - 0.06 * span, high + 0.25 * span
+    return low - 0.1 * span, high + 0.25 * span
 
 
-def labelled(x: pd.Series, y: pd.Series) -> dict[str, str]:
-    """Where names have room, by method: those nearest the good corner first; none crosses a dot or another name."""
-    (left, right), (bottom, top) = (_room(values) if len(values) else (0.0, 1.0) for values in (x, y))
-    dots = np.column_stack([(x - left) / (right - left), (y - bottom) / (top - bottom)])
-    boxes: list[np.ndarray] = []
-    named: dict[str, str] = {}
-    for at in np.argsort(-dots.sum(axis=1), kind="stable"):
-        name = str(x.index[at])
-        size = np.array([LETTER * (len(explainer_name(name)) + 2), LINE])
-        others = np.delete(dots, at, axis=0)
-        for position, corner in BESIDE.items():
-            low = dots[at] + size * corner
-            box = np.array([low, low + size])
-            inside = (low >= 0).all() and (box[1] <= 1).all()
-            crossed = ((others > box[0]) & (others < box[1])).all(axis=1).any()
-            overlaps = any((box[0] < other[1]).all() and (other[0] < box[1]).all() for other in boxes)
-            if inside and not crossed and not overlaps and len(named) < LABELLED:
-                named[name] = position
-                boxes.append(box)
-                break
-    return named
+def labelled(x: pd.Series, y: pd.Series, sizes: pd.Series) -> tuple[dict[str, str], dict[str, tuple[float, float]]]:
+    """Where names stand, by method, those nearest the good corner first.
+
+    Returns:
+        Plotly's position of those that have room beside their dots even on a phone; and the middle, in units of the
+        axes, of those that a line leads to. Some may have no room at all.
+    """
+    if not len(x):
+        return {}, {}
+    (left, right), (bottom, top) = _room(x), _room(y)
+    shares = np.column_stack([(x - left) / (right - left), (y - bottom) / (top - bottom)])
+    order, radii = np.argsort(-shares.sum(axis=1), kind="stable").tolist(), sizes.to_numpy(float) / 2
+    words = [explainer_name(str(name)) for name in x.index]
+    phone, wide = (Crowd(shares * np.array(frame), radii, frame) for frame in (PHONE, WIDE))
+    for crowd, (width, height), letter in ((phone, PHONE, SMALL), (wide, WIDE, LETTER)):
+        crowd.take((width - letter * (len(CORNER) + 4), height - 28, width, height))
+    beside: dict[int, Spot] = {}
+    for dot in order:
+        spot = phone.place(dot, SMALL * len(words[dot]))
+        if spot and wide.place(dot, LETTER * len(words[dot]), [spot.side]):
+            beside[dot] = spot
+    led = {dot: wide.place(dot, LETTER * len(words[dot]), far=True) for dot in order if dot not in beside}
+    return (
+        {str(x.index[dot]): spot.side for dot, spot in beside.items()},
+        {
+            str(x.index[dot]): (
+                float(x.iloc[dot] + spot.x * (right - left) / WIDE[0]),
+                float(y.iloc[dot] + spot.y * (top - bottom) / WIDE[1]),
+            )
+            for dot, spot in led.items()
+            if spot
+        },
+    )
 
 
 def cost(board: Board) -> go.Figure:

@@ -21,6 +21,8 @@ from dashboard.theme import BOARD, CONFIG, MEASURES, explainer_name
 _P = ParamSpec("_P")
 WIDTHS = {85: "85 mm, one column", 175: "175 mm, two columns"}
 FORMATS = ("svg", "pdf", "png")
+CROWDED = 25
+"""Names along the horizontal axis above which a figure can only be read in two columns."""
 SAID: dict[str, Callable[[Any], str]] = {
     "explainer": explainer_name,
     "measure": lambda name: (BOARD | MEASURES)[name].name,
@@ -54,9 +56,9 @@ def chart(draw: Callable[Concatenate[Board, _P], go.Figure], board: Board, *args
     event = st.plotly_chart(
         figure, key=f"chart-{draw.__name__}", on_select="rerun", selection_mode="points", config=CONFIG, alt=about(draw)
     )
-    take(figure, draw, board, inspect.signature(draw).bind(board, *args, **kwargs).arguments)
     if figure.layout.meta:
         st.caption(markdown(figure.layout.meta))
+    take(figure, draw, board, inspect.signature(draw).bind(board, *args, **kwargs).arguments)
     for point in event.selection.points:
         given = point.get("customdata")
         query = given[0] if isinstance(given, list) and given else given
@@ -124,7 +126,8 @@ def _downloads(figure: go.Figure, stem: str, key: str) -> None:
 
         return render(figure, form, width)
 
-    for width, title in WIDTHS.items():
+    crowded = len(figure.layout.xaxis.ticktext or ()) > CROWDED
+    for width, title in WIDTHS.items() if not crowded else [*WIDTHS.items()][-1:]:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(markdown(title), width="content")
             for form in FORMATS:

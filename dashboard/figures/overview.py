@@ -146,7 +146,8 @@ def _dot(estimate: Estimate, row: int, name: str, colour: str) -> go.Scatter:
     return go.Scatter(
         x=[estimate.mean], y=[row], mode="markers", showlegend=False,
         marker={"size": 11, "color": colour},
-        error_x={"array": [high - estimate.mean], "arrayminus": [estimate.mean - low], "color": colour, "thickness": 2},
+        error_x={"array": [high - estimate.mean], "arrayminus": [estimate.mean - low], "color": colour, "thickness": 2,
+                 "width": 7},
         hovertemplate=f"<b>{label(name)}</b><br>here %{{x:.2f}} {bracketed(estimate.low, estimate.high)}"
         "<extra></extra>",
     )  # fmt: skip

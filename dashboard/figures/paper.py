@@ -27,6 +27,10 @@ MILLIMETRES = (85, 175)
 FORMATS = {"svg": "image/svg+xml", "pdf": "application/pdf", "png": "image/png"}
 DPI = 600
 _GRID = "#DEDEE6"
+_HIGHEST = 9.0
+"""Inches of a page, for panels that could stand above each other."""
+_CAP = 3
+"""Half the height of a whisker's end, points: more than a mark's, so that the shortest is seen."""
 _PIXELS_AN_INCH = 150
 """Of a figure's height on the page."""
 _MARKERS = {"circle": "o", "square": "s", "diamond": "D", "triangle-up": "^", "diamond-open": "D"}
@@ -57,11 +61,10 @@ def render(figure: go.Figure, form: str, millimetres: int) -> bytes:
     """
     layout = figure.to_plotly_json()["layout"]
     height = max(layout["height"] / _PIXELS_AN_INCH, 1.6)
-    narrow = millimetres < max(MILLIMETRES)
-    if narrow and _beside(figure):
-        height *= len(_panel_names(figure))
+    stacked = not _beside(figure)
+    if not stacked and millimetres < max(MILLIMETRES) and height * len(_panel_names(figure)) <= _HIGHEST:
+        height, stacked = height * len(_panel_names(figure)), True
     page = Figure(figsize=(millimetres / 25.4, height), layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.06), dpi=DPI)
-    stacked = narrow or not _beside(figure)
     panels = _panels(page, figure, stacked=stacked)
     for trace in figure.data:
         _DRAW[trace.type](panels[trace.xaxis or "x"], trace)
@@ -71,6 +74,8 @@ def render(figure: go.Figure, form: str, millimetres: int) -> bytes:
         _axis(panel, "y", layout.get(f"yaxis{number}", {}))
         if not stacked and layout.get(f"yaxis{number}", {}).get("showticklabels") is False:
             panel.tick_params(labelleft=False)  # those of the panel beside it
+    for which in "xy":
+        _match(panels, layout, which)
     for shape in figure.layout.shapes:
         _shape(panels[_panel_of(shape)], shape)
     for note in figure.layout.annotations:
@@ -84,6 +89,19 @@ def render(figure: go.Figure, form: str, millimetres: int) -> bytes:
     file = io.BytesIO()
     page.savefig(file, format=form, facecolor="white", metadata={"Date": None} if form == "svg" else None)
     return file.getvalue()
+
+
+def _match(panels: dict[str, Axes], layout: dict[str, Any], which: str) -> None:
+    """Give axes the same ends that have them on the page."""
+    alike: dict[str, list[Axes]] = {}
+    for name, panel in panels.items():
+        axis = layout.get(f"{which}axis{name[1:]}", {})
+        if axis.get("range") is None:
+            alike.setdefault(axis.get("matches", f"{which}{name[1:]}"), []).append(panel)
+    for some in alike.values():
+        ends = [getattr(panel, f"get_{which}lim")() for panel in some]
+        for panel in some if len(some) > 1 else ():
+            getattr(panel, f"set_{which}lim")(min(low for low, _ in ends), max(high for _, high in ends))
 
 
 def _panel_names(figure: go.Figure) -> list[str]:
@@ -129,7 +147,9 @@ def _scatter(panel: Axes, trace: go.Scatter) -> None:
     ends = [e.array is not None and [list(e.arrayminus), list(e.array)] for e in (trace.error_x, trace.error_y)]
     if any(ends):
         shade = _colour(trace.error_x.color or trace.error_y.color or colour)
-        panel.errorbar(x, y, xerr=ends[0] or None, yerr=ends[1] or None, fmt="none", ecolor=shade, elinewidth=0.8)
+        panel.errorbar(
+            x, y, xerr=ends[0] or None, yerr=ends[1] or None, fmt="none", ecolor=shade, elinewidth=0.8, capsize=_CAP
+        )
     if "lines" in mode:
         marker = _MARKERS.get(str(trace.marker.symbol or "circle"), "o") if "markers" in mode else None
         dashed = _DASHED[trace.line.dash or "solid"]
@@ -245,8 +265,17 @@ def _shape(panel: Axes, shape: Any) -> None:
 
 
 def _note(panel: Axes, note: Any) -> None:
+    if note.axref == "x":  # a name with a line to its dot
+        panel.annotate(
+            plain(note.text), (note.x, note.y), (note.ax, note.ay), fontsize=5, ha="center", va="center", zorder=4,
+            arrowprops={"arrowstyle": "-", "color": _colour(note.arrowcolor), "linewidth": 0.4, "shrinkA": 0,
+                        "shrinkB": 0.45 * note.standoff},
+        )  # fmt: skip
+        return
+    away = ScaledTranslation((note.xshift or 0) / _PIXELS_AN_INCH, 0, panel.figure.dpi_scale_trans)
+    where = _transform(panel, str(note.xref), str(note.yref)) + away
     panel.text(
-        note.x, note.y, plain(note.text), transform=_transform(panel, str(note.xref), str(note.yref)), fontsize=5.5,
+        note.x, note.y, plain(note.text), transform=where, fontsize=5.5,
         ha=_ANCHORS.get(note.xanchor, "center"), va=_ANCHORS.get(note.yanchor, "center"),
         rotation=-(note.textangle or 0), color=_colour(note.font.color) if note.font.color else INK,
     )  # fmt: skip
