@@ -180,9 +180,11 @@ def test_a_plate_is_pinned_linked_and_exported(address: str, page: Page, context
     other.goto(page.url)
     expect(other.get_by_text("3 of at most 12 cases")).to_be_visible()
     with other.expect_download() as download:
-        other.get_by_role("button", name="SVG").click()
+        other.get_by_role("button", name="Take this plate").click()
+        other.get_by_role("button", name="SVG").last.click()
+    assert download.value.suggested_filename == "made-plate-175mm.svg"
     root = ET.fromstring(Path(download.value.path()).read_text())
-    assert len(root.findall("{*}image")) == 3 * 6
+    assert len(root.findall(".//{*}image")) == 3 * 6
     other.close()
 
 

@@ -1,5 +1,7 @@
 """The failure plate: its figure, and pins under Streamlit's own test runner."""
 
+import base64
+import io
 import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -8,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from make_store import SKILL, make_store
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 import dashboard
@@ -92,22 +95,30 @@ def test_the_figure_has_a_picture_for_every_cell(tmp_path: Path) -> None:
     board = boards.open_board("made", store)
     ids = tuple(matching.page(board.query, Selection("lime"), size=3)["case_id"])
     made = plate.drawn(board, ids, tuple(SKILL), plate.REGION)
-    root = ET.fromstring(sheet.as_svg(*made))
-    assert len(root.findall("{*}image")) == 3 * (2 + len(SKILL))
-    texts = [t.text or "" for t in root.findall("{*}text")]
-    assert "LIME" in texts and sum(text.startswith("J ") for text in texts) == 3 * len(SKILL)
-    pdf = sheet.as_pdf(*made)
-    box = re.search(rb"/MediaBox \[ ?0 0 ([\d.]+) ([\d.]+) ?\]", pdf)
-    assert box and [float(side) for side in box.groups()] == [float(root.attrib[side]) for side in ("width", "height")]
-    assert pdf.count(b"/Subtype /Image") >= 3 * (2 + len(SKILL)) and b"/FontFile2" in pdf
+    _, heads, rows = made
+    panels = [panel for row in rows for panel in row]
+    assert "LIME" in heads and sum(panel.lines[0].startswith("J ") for panel in panels) == 3 * len(SKILL)
+    root = ET.fromstring(plate.as_svg(board, ids, tuple(SKILL), plate.REGION))
+    assert not root.findall(".//{*}text")  # no font is needed
+    link = "{http://www.w3.org/1999/xlink}href"
+    images = [base64.b64decode(i.attrib[link].split(",")[1]) for i in root.findall(".//{*}image")]
+    for panel, image in zip(panels, images, strict=True):  # lossless
+        assert panel.picture is not None
+        assert np.array_equal(np.array(Image.open(io.BytesIO(image)).convert("RGB")), panel.picture)
+    for width in (85, 175):
+        pdf = sheet.render(*made, "pdf", width)
+        box = re.search(rb"/MediaBox \[ ?0 0 ([\d.]+) [\d.]+ ?\]", pdf)
+        assert box and float(box[1]) == pytest.approx(width / 25.4 * 72, abs=0.1)
+        assert pdf.count(b"/Subtype /Image") >= len(panels) and b"/FontFile2" in pdf
+        pixels = Image.open(io.BytesIO(sheet.render(*made, "png", width)))
+        assert pixels.width == pytest.approx(width / 25.4 * sheet.DPI, abs=1)
 
 
 def test_a_figure_shows_texts_as_they_are_and_says_what_is_unreadable() -> None:
     photo = png(np.zeros((8, 8, 3), np.uint8))
     cell = sheet.panel({"photo": photo, "segments": b"damaged"}, 8, 0, None, [EVIL])
-    root = ET.fromstring(sheet.as_svg(EVIL, [EVIL], [[cell]]))
-    assert cell.picture is None and sheet.MISSING in "".join(root.itertext())
-    assert not root.findall(".//{*}script") and "<script>" in "".join(root.itertext())
+    root = ET.fromstring(sheet.render(EVIL, [EVIL], [[cell]], "svg"))
+    assert cell.picture is None and not root.findall(".//{*}script")
 
 
 def test_sizes_are_matched_to_the_region() -> None:

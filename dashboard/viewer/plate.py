@@ -9,7 +9,7 @@ import streamlit as st
 from dashboard import theme
 from dashboard.data import boards
 from dashboard.data.boards import Board
-from dashboard.viewer.sheet import Panel, panel
+from dashboard.viewer.sheet import Panel, panel, render
 
 REGION = "region"
 """Instead of an n: each set at the n at which it is closest to the region in size."""
@@ -19,7 +19,7 @@ REGION = "region"
 def drawn(
     board: Board, case_ids: tuple[str, ...], names: tuple[str, ...], size: str
 ) -> tuple[str, list[str], list[list[Panel]]]:
-    """The plate: its title, the heads of its columns, and its rows; see `sheet.as_svg`."""
+    """The plate: its title, the heads of its columns, and its rows; see `sheet.render`."""
     ids = {"ids": list(case_ids)}
     facts = {
         row["case_id"]: row
@@ -43,6 +43,12 @@ def drawn(
     sized = "each set at the n whose pixels come closest to the region's" if size == REGION else f"all at n = {size}"
     title = f"{board.name}: {sized}. White outline: attacked region; yellow: hit; pink: false alarm."
     return title, heads, rows
+
+
+@st.cache_data(show_spinner="Drawing the plate …", max_entries=32, hash_funcs=boards.KEYS)
+def as_svg(board: Board, case_ids: tuple[str, ...], names: tuple[str, ...], size: str) -> str:
+    """The plate as a page shows it."""
+    return render(*drawn(board, case_ids, names, size), "svg").decode()
 
 
 def cells(

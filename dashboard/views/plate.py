@@ -8,9 +8,10 @@ from dashboard import theme, urls
 from dashboard.data import boards, matching
 from dashboard.data.boards import Board
 from dashboard.data.selection import Selection, join_names, split_names
+from dashboard.figures import clicks
 from dashboard.text import markdown, visible
-from dashboard.viewer.plate import REGION, drawn
-from dashboard.viewer.sheet import as_pdf, as_svg
+from dashboard.viewer.plate import REGION, as_svg, drawn
+from dashboard.viewer.sheet import render
 from dashboard.widgets import filters, pins, trouble
 
 SIZES = (REGION, *(str(n) for n in range(1, 21)))
@@ -73,24 +74,29 @@ def main() -> None:
         st.button("Pin the six worst cases of the best method", icon=":material/keep:", on_click=worst, args=(board,))
         return
     names, size = choose(board)
-    plate = drawn(board, tuple(here), tuple(names), size)
-    figure = as_svg(*plate)
+    asked = (board, tuple(here), tuple(names), size)
+    plate = drawn(*asked)
     lost = sum(cell.picture is None for row in plate[2] for cell in row)
     if lost and board.pictured:
         trouble.unreadable(f"{lost} of the pictures of this plate")
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**{len(here)}** of at most {pins.MOST} cases", width="content")
-        for form, made in (("svg", figure), ("pdf", partial(as_pdf, *plate))):
-            st.download_button(
-                form.upper(),
-                made,
-                file_name=f"{board.name}-plate.{form}",
-                icon=":material/download:",
-                on_click="ignore",
-                help="This plate as one vector figure; its pictures are lossless.",
-            )
+        with st.popover("Take this plate", icon=":material/download:"):
+            for width, words in clicks.WIDTHS.items():
+                with st.container(horizontal=True, vertical_alignment="center"):
+                    st.markdown(markdown(words), width="content")
+                    for form in clicks.FORMATS:
+                        st.download_button(
+                            form.upper(),
+                            partial(render, *plate, form, width),
+                            file_name=f"{board.name}-plate-{width}mm.{form}",
+                            key=f"plate-{form}-{width}",
+                            on_click="ignore",
+                        )
+            st.code(visible(plate[0]), language=None, wrap_lines=True)
         st.button("Unpin all", icon=":material/keep_off:", on_click=pins.clear, args=(board.name,))
-    st.image(figure, width="stretch" if len(names) > STARTING else "content")
+    words = f"{len(here)} cases, each with the photo, the attacked region and {len(names)} explanations"
+    st.image(as_svg(*asked), width="stretch" if len(names) > STARTING else "content", alt=words)
     st.caption("The address of this page holds the plate. The cases:")
     for case_id in here:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
