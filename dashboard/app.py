@@ -65,8 +65,12 @@ def main() -> None:
     st.set_page_config(page_title=f"{page.title} · {visible(board.name)} · wolfspider")
     if not board.pictured and path in PICTURED:
         st.info("This store holds no pictures: it was made or packed without them.", icon=":material/hide_image:")
+    st.session_state["refused"], note = [], st.empty()
     try:
         page.run()
+        if refused := st.session_state["refused"]:
+            with note:
+                trouble.refused(refused)
     except Exception:  # whatever a store or a link holds, visitors read words, and the log the trace
         logging.getLogger(__name__).exception("page %s", page.url_path)
         trouble.unexpected()

@@ -27,16 +27,27 @@ def text(name: str, default: str = "") -> str:
     return st.query_params.get(name, default)
 
 
+def refuse(*names: str) -> None:
+    """Note that query parameters make no sense for this store; app.py says which."""
+    st.session_state.setdefault("refused", []).extend(names)
+
+
 def choice(name: str, options: Sequence[str], default: str) -> str:
     """A query parameter that must be one of the options; the default where it is not."""
     value = text(name)
+    if value and value not in options:
+        refuse(name)
     return value if value in options else default
 
 
 def integer(name: str, low: int, high: int) -> int | None:
     """A whole number within the bounds; None where absent or not one."""
     found = re.fullmatch(r"\d{1,9}", text(name), re.ASCII)
-    return int(found[0]) if found and low <= int(found[0]) <= high else None
+    if found and low <= int(found[0]) <= high:
+        return int(found[0])
+    if text(name):
+        refuse(name)
+    return None
 
 
 def bound(name: str, options: Sequence[str], default: str | None) -> dict[str, Any]:
@@ -53,6 +64,8 @@ def bound(name: str, options: Sequence[str], default: str | None) -> dict[str, A
             st.query_params[name] = chosen
 
     value = text(name)
+    if value and value not in options:
+        refuse(name)
     st.session_state[name] = value if value in options else default
     return {"key": name, "on_change": write}
 
@@ -66,7 +79,7 @@ def folded(name: str) -> dict[str, Any]:
         else:
             st.query_params.pop(name, None)
 
-    st.session_state[name] = text(name) == "open"
+    st.session_state[name] = choice(name, ["open"], "") == "open"
     return {"key": name, "on_change": write}
 
 

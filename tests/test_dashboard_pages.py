@@ -319,5 +319,27 @@ def test_a_store_that_is_deleted_or_replaced_while_open_is_said(made: Path, stor
     assert "is gone" in said(app) and not app.metric
 
 
-def test_a_negative_limit_is_ignored_and_said(made: Path) -> None:
-    assert "ignored: low" in said(visit(made, "cases", low="-5"))
+@pytest.mark.parametrize(
+    ("page", "name", "value"),
+    [
+        *(("cases", name, value) for name, value in (("low", "-0.5"), ("min_share", "7"), ("max_linf", "1000"))),
+        *(("cases", name, value) for name, value in (("page", "999"), ("view", "foo"), ("explainer", "nobody"))),
+        *(("case", name, value) for name, value in (("at", "99"), ("panels", "foo"))),
+        *(
+            ("explainers", name, value)
+            for name, value in (("measure", "x"), ("n", "21"), ("minus", "lime"), ("by", "x"))
+        ),
+        *(("overview", name, value) for name, value in (("axis", "x"), ("compare", "gone"))),
+        *(("plate", name, value) for name, value in (("methods", "lime,nobody"), ("size", "0"), ("explainer", "x"))),
+        ("attacks", "attempt", "nobody-r01"),
+    ],
+)
+def test_what_a_link_asks_in_vain_is_said(made: Path, page: str, name: str, value: str) -> None:
+    query = {name: value} | ({"pins": "made-00000-r01"} if page == "plate" else {})
+    assert f"ignored: {name}." in said(visit(made, page, **query))
+
+
+@pytest.mark.parametrize("page", urls.PAGES)
+def test_nothing_is_said_of_a_link_that_makes_sense(made: Path, page: str) -> None:
+    query = {"explainer": "lime", "min_share": "0.01", "measure": "hamming", "n": "5"}
+    assert "ignored" not in said(visit(made, page, **query))

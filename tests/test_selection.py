@@ -35,7 +35,10 @@ def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[matching.Ask]:
     connection.close()
 
 
-_reals = st.none() | st.floats(0, 300, allow_nan=False).filter(lambda x: x == 0 or x > 1e-6)
+def _reals(most: float) -> st.SearchStrategy[float | None]:
+    return st.none() | st.floats(0, most, allow_nan=False).filter(lambda x: x == 0 or x > 1e-6)
+
+
 selections = st.builds(
     Selection,
     explainer=st.sampled_from(EXPLAINERS),
@@ -44,9 +47,8 @@ selections = st.builds(
     question=st.sampled_from(["", *QUESTIONS]),
     photo=st.sampled_from(["", *CHOICES["photo"]]),
     clean=st.sampled_from(["", *CHOICES["clean"]]),
-    **dict.fromkeys(
-        ("low", "high", "min_share", "max_share", "min_conf", "max_conf", "min_linf", "max_linf", "rank"), _reals
-    ),
+    **dict.fromkeys(("low", "high", "min_share", "max_share", "min_conf", "max_conf"), _reals(1)),
+    **dict.fromkeys(("min_linf", "max_linf", "rank", "below_rank"), _reals(256)),
     minus=st.sampled_from(["", *EXPLAINERS]),
     x=st.sampled_from(["", "region_share", "visibility"]),
     outline=st.sampled_from(["", "0.1,0.2;0.3,0.2;0.3,0.4", "1e-05,0;1,-0.5;2,3;1,1"]),

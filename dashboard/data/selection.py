@@ -168,17 +168,20 @@ def parse(params: Mapping[str, str], choices: Mapping[str, Collection[str]]) -> 
                 found[name] = value
             else:
                 ignored.append(name)
-        elif (number := _number(value)) is not None and (
-            number >= 0 or (params.get("minus") and name in RANGES["score"])
-        ):
+        elif (number := _number(value)) is not None and _LEAST.get(name, 0) <= number <= _MOST.get(name, 1):
             found[name] = number
         else:
             ignored.append(name)
     asked = Selection(**found)
     kept = asked.but()
+    if not kept.minus:  # then a score is no difference, and not below zero
+        kept = kept.without([name for name in RANGES["score"] if (getattr(kept, name) or 0) < 0])
     return kept, ignored + [name for name in asked.to_params() if name not in kept.to_params()]
 
 
+_LEAST = dict.fromkeys(RANGES["score"], -1)
+_MOST = dict.fromkeys(RANGES["linf"], 256) | {"rank": math.inf, "below_rank": math.inf}
+"""What numbers can be at last; of all others, 0 and 1."""
 _END = r"-?\d{1,9}(\.\d{1,9})?(e-?\d\d)?"
 _TEXTS: dict[str, Callable[[str], object]] = {
     "outline": re.compile(rf"({_END},{_END})(;{_END},{_END}){{2,{CORNERS - 1}}}", re.ASCII).fullmatch,

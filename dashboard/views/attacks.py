@@ -83,6 +83,8 @@ left, right = st.columns([2, 5])
 names = dict(zip(photos["photo_id"], photos["photo_name"], strict=True))
 with left:
     asked = urls.text("attempt").rpartition("-r")[0]
+    if asked and asked not in names:
+        urls.refuse("attempt")
     start = list(names).index(asked) if asked in names else 0
     photo = st.selectbox(
         "Photo", list(names), index=start, format_func=lambda p: visible(names[p]), key="discarded-photo"

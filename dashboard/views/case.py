@@ -151,7 +151,7 @@ def figures(board: Board, case: CaseFile) -> None:
 def main() -> None:
     """One run of the page."""
     board = boards.current()
-    selection, ignored = filters.read(board)
+    selection = filters.read(board)
     case_id = urls.text("case")
     if not case_id:
         case_id = next(iter(case_ids(board, selection)), "")
@@ -162,7 +162,6 @@ def main() -> None:
         st.info(why, icon=":material/image_not_supported:")
         st.page_link("views/cases.py", label="Choose one among all cases", query_params=urls.with_store())
         return
-    filters.note_ignored(ignored)
     header(board, selection, case_id, case.name)
     own = case.scores[case.scores["explainer"] == selection.explainer]
     best = 1 if own.empty else int(own["n"].to_numpy()[own["jaccard"].to_numpy().argmax()])

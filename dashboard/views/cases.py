@@ -28,8 +28,7 @@ def main() -> None:
     """One run of the page."""
     board = boards.current()
     st.title("Cases", anchor=False)
-    selection, ignored = filters.read(board)
-    filters.note_ignored(ignored)
+    selection = filters.read(board)
     filters.question_widget(board, selection)
     if selection.question:
         st.caption(QUESTIONS[selection.question].words.format(missed=MISSED[selection.measure]))

@@ -22,8 +22,10 @@ STARTING = 4
 def methods(board: Board) -> list[str]:
     """The methods that the address names, the best ranked ones where it names none."""
     known = list(filters.choices(board)["explainer"])
-    asked = [name for name in split_names(urls.text("methods"), MOST) if name in known]
-    return asked or known[:STARTING]
+    asked = split_names(urls.text("methods"), MOST)
+    if not set(asked) <= set(known):
+        urls.refuse("methods")
+    return [name for name in asked if name in known] or known[:STARTING]
 
 
 def choose(board: Board) -> tuple[list[str], str]:

@@ -77,7 +77,10 @@ def explainers(board: Board, measure: str, n: str, drawn: tuple[str, ...]) -> No
 def _rival(board: Board) -> Board | None:
     stores = {name: path for name, path in boards.find(boards.root()).items() if name != board.name}
     if not stores:
+        urls.choice("compare", [board.name], "")  # of a link to a folder of several
         return None
+    if urls.text("compare") == board.name:  # the store that was chosen beside is the one that is open now
+        del st.query_params["compare"]
     st.subheader("Side by side")
     name = st.selectbox(
         "Compare this store with",

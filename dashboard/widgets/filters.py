@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import theme
+from dashboard import theme, urls
 from dashboard.data import boards
 from dashboard.data.boards import Board
 from dashboard.data.questions import NEEDED, ORDERS, QUESTIONS, RANGES, questions
@@ -70,23 +70,19 @@ def choices(board: Board) -> dict[str, dict[str, str]]:
     }
 
 
-def read(board: Board) -> tuple[Selection, list[str]]:
-    """The selection in the URL, and the parameters that make no sense for this store; a page in words without cases."""
+def read(board: Board) -> Selection:
+    """The selection in the URL, without what makes no sense for this store; a page in words without cases."""
     if not choices(board)["photo"]:
         no_cases(int(board.query("select count(*) as attempts from attempts")["attempts"].iloc[0]))
-    return parse(st.query_params.to_dict(), choices(board))
+    selection, ignored = parse(st.query_params.to_dict(), choices(board))
+    urls.refuse(*ignored)
+    return selection
 
 
 def write(selection: Selection, **others: str) -> None:
     """Put the selection, and other parameters, into the URL, which keeps the store and the view."""
     kept = {name: st.query_params[name] for name in ("store", "view", "trait") if name in st.query_params}
     st.query_params.from_dict({**kept, **selection.to_params(), **others})
-
-
-def note_ignored(ignored: list[str]) -> None:
-    """Say which parameters of the link were ignored."""
-    if ignored:
-        st.warning(f"This link asks for something that this store does not have; ignored: {', '.join(ignored)}.")
 
 
 def _show(name: str, value: Any) -> str:
@@ -97,7 +93,7 @@ def _show(name: str, value: Any) -> str:
 
 def _moved(board: Board, name: str, change: Callable[[Any], dict[str, Any]] | None = None) -> None:
     value = st.session_state[f"selection_{name}"]
-    write(read(board)[0].but(**(change(value) if change else {name: value or ""})))
+    write(read(board).but(**(change(value) if change else {name: value or ""})))
 
 
 def question_widget(board: Board, selection: Selection) -> None:

@@ -24,7 +24,9 @@ def chosen(board: Board) -> tuple[str, ...]:
     def write() -> None:
         st.query_params["drawn"] = SEPARATOR.join(st.session_state["drawn"])
 
-    asked = urls.text("drawn").split(SEPARATOR)
+    asked = [name for name in urls.text("drawn").split(SEPARATOR) if name]
+    if not set(asked) <= set(board.explainers):
+        urls.refuse("drawn")
     st.session_state["drawn"] = [n for n in board.explainers if n in asked] or boards.cached(first, board)
     st.multiselect(
         "Methods to draw",

@@ -66,6 +66,14 @@ def unreadable(what: str) -> None:
     )
 
 
+def refused(names: Iterable[str]) -> None:
+    """Which parameters of the link were ignored."""
+    st.warning(
+        f"This link asks for something that this store does not have; ignored: {', '.join(dict.fromkeys(names))}.",
+        icon=":material/link_off:",
+    )
+
+
 def unexpected() -> None:
     """Something that nobody foresaw; the log has the trace."""
     st.error("This page could not be drawn.", icon=":material/error:")
