@@ -171,6 +171,18 @@ def test_the_paper_s_three_rank_among_themselves(board: boards.Board) -> None:
         found["mean_rank_jaccard"].mean for found in three.explainers.values() if "mean_rank_jaccard" in found
     ) == (pytest.approx(6))
     assert len(three.between) == 3
+    assert {d.first for d in three.against_random} == set(THREE) - {"random"}
+    for draw in (figures.specificity, figures.cost):
+        (trace,) = draw(board, True).data
+        assert len(trace.x) == 3
+
+
+def test_every_pair_is_told_with_its_difference(board: boards.Board) -> None:
+    found, means = queries.pairwise(board), queries.measures_of_all(board)
+    assert len(found) == len(board.ranked) * (len(board.ranked) - 1) / 2
+    first, second = ([means[name]["mean_jaccard"].mean for name in found[side]] for side in ("first", "second"))
+    assert found["difference"].to_numpy() == pytest.approx(np.subtract(first, second))
+    assert (found["difference"] >= 0).all() and found["p"].between(0, 1).all()
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ _HEADS = dict(
     zip(MEASURES, ("Rank by\nJaccard", "Rank by\nHamming", "Jaccard\nindex", "Hamming\nlikeness"), strict=True)
 )
 _HEADS |= {"specificity_class": "minus own\nclass's"}
-_HEADS |= {"restored": "undone\nby P_1"}
+_HEADS |= {"restored": "attacks\nundone"}
 _OF_THE_BOARD = ("mean_rank_jaccard", "mean_jaccard", "specificity_class", "restored")
 _BOARD = {"mean_rank_jaccard": "mean_rank", "mean_jaccard": "jaccard", "mean_hamming": "hamming"}
 _BOARD |= {m: m for m in ("jaccard_at_region", "rank_accuracy", "chance_corrected", "auroc", "average_precision")}

@@ -51,6 +51,15 @@ def comparison(board: Board) -> Comparison | None:
         return compare_methods(cursor) if explained and explained[0] and len(board.ranked) > 1 else None
 
 
+def pairwise(board: Board) -> pd.DataFrame:
+    """Every two ranked methods, the better one first: first, second, difference, p, won."""
+    compared, means = boards.cached(comparison, board), boards.cached(measures_of_all, board)
+    found = pd.DataFrame(compared.as_json() if compared else [], columns=["first", "second", "p", "won"])
+    mean = {name: row["mean_jaccard"].mean for name, row in means.items() if "mean_jaccard" in row}
+    found.insert(2, "difference", found["first"].map(mean) - found["second"].map(mean))
+    return found
+
+
 def cliques(board: Board, measure: str, methods: tuple[str, ...]) -> tuple[tuple[int, int], ...]:
     """Runs (first, last) of methods, best first by the measure, of which no two are told apart."""
     compared = boards.cached(comparison, board)

@@ -51,7 +51,8 @@ def atlas(board: Board) -> go.Figure:
     figure.update_annotations(font_size=12)  # side by side on a phone
     figure.update_xaxes(title="Points above chance", col=(len(titles) + 1) // 2)
     line_up(figure, [label(name) for name in order])
-    finish(figure, 130 + 26 * len(order), margin={"t": 32}, meta=_legend(found))
+    height = 130 + 26 * len(order)
+    finish(figure, height, margin={"t": 32}, meta=_legend(found), hovermode="y")  # a bar of no length is hovered too
     return figure.update_xaxes(ticklabeloverflow="hide past domain")
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from compute.reporting.comparison import too_few
+from compute.reporting.report import PAPER
 from compute.reporting.statistics import CLEAR, ORACLE, Estimate
 from compute.reporting.words import bracketed, sure
 from dashboard.data import boards, queries
@@ -167,14 +168,15 @@ def _cliques(figure: go.Figure, cliques: Sequence[tuple[int, int]]) -> int:
     return len(ends)
 
 
-def specificity(board: Board) -> go.Figure:
+def specificity(board: Board, alone: bool = False) -> go.Figure:
     """How specific methods are to the class against how many attacks their first explanation undoes, a dot each.
 
-    Dots are the larger, the better a method finds the region.
+    Dots are the larger, the better a method finds the region. `alone`: the paper's three.
     """
     found = boards.cached(queries.measures_of_all, board)
     wanted = ("specificity_class", "restored", "mean_jaccard")
-    names = [name for name in board.ranked if all(m in found[name] for m in wanted)]
+    chosen = PAPER if alone else board.ranked
+    names = [name for name in board.ranked if name in chosen and all(m in found[name] for m in wanted)]
     rows = pd.DataFrame({m: [found[name][m].mean for name in names] for m in wanted}, index=names)
     figure, colour = go.Figure(), colours(board.explainers)
     x, y, jaccard = (rows[m] for m in wanted)
@@ -263,9 +265,13 @@ def labelled(x: pd.Series, y: pd.Series, sizes: pd.Series) -> tuple[dict[str, st
     )
 
 
-def cost(board: Board) -> go.Figure:
-    """Mean Jaccard index against the images that an explanation sends through the network."""
+def cost(board: Board, alone: bool = False) -> go.Figure:
+    """Mean Jaccard index against the images that an explanation sends through the network.
+
+    `alone`: the paper's three.
+    """
     costs = boards.cached(queries.costs, board)
+    costs = costs[costs["explainer"].isin(PAPER)] if alone else costs
     figure, colour = go.Figure(), colours(board.explainers)
     names = costs["explainer"].tolist()
     figure.add_trace(

@@ -94,7 +94,7 @@ def figures(board: Board, case: CaseFile) -> None:
         .set_index("explainer")
     )
     mean = case.scores.groupby("explainer")[["jaccard", "hamming", "rank_jaccard"]].mean()
-    rows = [e for e in board.explainers if e in best.index]
+    rows = mean["jaccard"].sort_values(ascending=False, kind="stable").index.tolist()
     shown = pd.DataFrame(
         {
             "Explainer": [visible(theme.explainer_name(e)) for e in rows],
@@ -103,8 +103,8 @@ def figures(board: Board, case: CaseFile) -> None:
             "Mean Jaccard": mean.loc[rows, "jaccard"].to_numpy(),
             "Mean Hamming": mean.loc[rows, "hamming"].to_numpy(),
             "Mean rank": mean.loc[rows, "rank_jaccard"].to_numpy(),
-            "Own class": [case.controls.get(e, {}).get("class") for e in rows],
-            "Photo": [case.controls.get(e, {}).get("photo") for e in rows],
+            "Mean Jaccard, own class": [case.controls.get(e, {}).get("class") for e in rows],
+            "Mean Jaccard, unattacked photo": [case.controls.get(e, {}).get("photo") for e in rows],
             "Seconds": [case.explanations.get(e, {}).get("seconds") for e in rows],
         }
     )
@@ -118,13 +118,13 @@ def figures(board: Board, case: CaseFile) -> None:
             "Mean Jaccard": score_bar("Mean Jaccard", theme.MEASURES["jaccard"].help),
             "Mean Hamming": score_bar("Mean Hamming", theme.MEASURES["hamming"].help),
             "Mean rank": st.column_config.NumberColumn(format="%.2f", help=theme.MEAN_RANK_HELP + " By Jaccard index."),
-            "Own class": st.column_config.NumberColumn(
+            "Mean Jaccard, own class": st.column_config.NumberColumn(
                 "Control: own class",
                 format="%.3f",
                 help="Mean Jaccard index of the explanation of the photo's own class on the attacked image: "
                 "a specific method scores lower here.",
             ),
-            "Photo": st.column_config.NumberColumn(
+            "Mean Jaccard, unattacked photo": st.column_config.NumberColumn(
                 "Control: unattacked photo",
                 format="%.3f",
                 help="Mean Jaccard index of the explanation of the target on the unattacked photo, where there is "

@@ -6,6 +6,7 @@ from typing import Any
 
 import streamlit as st
 
+from compute.reporting.tabular import frame_as_csv, frame_as_latex
 from dashboard import theme, urls
 from dashboard.data import boards, matching
 from dashboard.data.boards import Board
@@ -21,6 +22,7 @@ from dashboard.widgets.tables import percentage, score_bar, signed_score
 
 VIEWS = {"gallery": ":material/grid_view:", "table": ":material/table_rows:", "scatter": ":material/scatter_plot:"}
 TABLE = 1000  # rows that the table shows at most; the downloads hold all
+OF_A_PAPER = 10  # columns that have room on a page
 remembered = st.cache_data(show_spinner=False, max_entries=200, hash_funcs=boards.KEYS)
 
 
@@ -169,14 +171,14 @@ def table(board: Board, selection: Selection, total: int) -> None:
         "best": st.column_config.TextColumn("Best method", help=f"By {measure.name} at {size}."),
         "worst": st.column_config.TextColumn("Worst method", help=f"By {measure.name} at {size}, of those ranked."),
         "gap": score_bar("Gap", "Between the best and the worst method."),
-        "region_share": percentage("Region size", filters.HELP["region_share"]),
+        "region_share": percentage("Region size, %", filters.HELP["region_share"]),
         "clean_class": st.column_config.TextColumn("Original class"),
-        "target_confidence": percentage("Confidence in target", filters.HELP["target_confidence"]),
+        "target_confidence": percentage("Confidence in target, %", filters.HELP["target_confidence"]),
         "linf": st.column_config.NumberColumn("L∞, 1/255", help=filters.HELP["linf"]),
         "visibility": st.column_config.NumberColumn("Visibility", help=filters.HELP["visibility"], format="%.2f"),
         "r2": st.column_config.NumberColumn("LIME's R²", help=filters.HELP["r2"], format="%.2f"),
         "spread": st.column_config.NumberColumn("Spread over seeds", help=filters.HELP["spread"], format="%.3f"),
-        "clean_confidence": percentage("Confidence before", "In the original class, before the attack."),
+        "clean_confidence": percentage("Confidence before, %", "In the original class, before the attack."),
         "iterations": st.column_config.NumberColumn("Iterations", help="Steps of the attack."),
         "entropy": st.column_config.NumberColumn("Entropy", help="Of the photo's grey values, bits.", format="%.2f"),
         "target_class": st.column_config.TextColumn("Target"),
@@ -193,7 +195,10 @@ def table(board: Board, selection: Selection, total: int) -> None:
         columns[f"score {name}"] = score_bar(visible(theme.explainer_name(name)), f"{measure.name} at {size}.")
     shown = shown[[name for name in columns if not shown[name].isna().all()]]
     st.dataframe(shown, hide_index=True, column_config=columns, height=640)
-    tables.take_frame("These rows", f"{board.name}-rows", shown, f"Cases of {board.name}: {measure.name} at {size}.")
+    named = shown.rename(columns={n: "Case" if n == "case_id" else column["label"] for n, column in columns.items()})
+    words = f"Cases of {board.name}: {measure.name} at {size}."
+    csv = partial(frame_as_csv, named)
+    tables.take("These rows", f"{board.name}-rows", csv, partial(frame_as_latex, named.iloc[:, :OF_A_PAPER], words))
     if click := st.session_state.get("cases_open"):
         urls.go("case", case=click["label"], **selection.to_params())
 

@@ -1,6 +1,7 @@
 """Overview: who wins, by how much, and how sure that is."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import streamlit as st
@@ -13,7 +14,7 @@ from dashboard.figures import board as board_figures
 from dashboard.figures import clicks
 from dashboard.figures import overview as figures
 from dashboard.text import markdown
-from dashboard.theme import BOARD, N_HELP
+from dashboard.theme import BOARD, N_HELP, explainer_name
 from dashboard.widgets import answers, compare, methods, tables, trouble
 from dashboard.widgets.answers import of_the_paper
 
@@ -25,7 +26,9 @@ board = boards.current()
 
 
 def _written(make: Callable[[Report], str]) -> str:
-    return make(report(board.store))
+    found = report(board.store)
+    named = replace(found, board={explainer_name(name): row for name, row in found.board.items()})
+    return make(named if make is board_as_latex else found)
 
 
 manifest = board.manifest
@@ -96,7 +99,7 @@ with left:
     )
 with right:
     for question, (verdict, support) in (
-        ("R1 · Do explainers uncover where the attack was?", answers.answer_r1(summary)),
+        ("R1 · Do explainers uncover where the attack was?", answers.answer_r1(table1)),
         ("R2 · Do explainers differ substantially?", answers.answer_r2(table1)),
     ):
         with st.container(border=True):
@@ -112,14 +115,21 @@ if boards.cached(queries.has_controls, board):
     st.subheader("Is an explanation about this prediction?")
     left, right = st.columns([11, 9], gap="large")
     with left:
-        clicks.chart(board_figures.specificity, board)
+        clicks.chart(board_figures.specificity, board, shown == "paper")
     with right:
-        clicks.chart(board_figures.cost, board)
+        clicks.chart(board_figures.cost, board, shown == "paper")
 if many and shown != "paper":
     fold = st.expander("Every two methods: who is better, and is it clear?", **urls.folded("pairs"))
     if fold.open:  # a browser takes half a second for 40 x 40 cells
         with fold:
             clicks.chart(board_figures.pairs, board)
+            tables.take_frame(
+                "All pairs",
+                f"{board.name}-pairs",
+                boards.cached(queries.pairwise, board),
+                f"{board.name}: differences of mean Jaccard indices, first minus second; p of Wilcoxon's tests over "
+                "photos by Holm's method; share of cases in which the first is better.",
+            )
 
 st.subheader("Likeness against explanation size")
 axis = st.segmented_control(

@@ -13,10 +13,16 @@ _UNANSWERED = "Cannot be answered here"
 
 
 def of_the_paper(summary: Summary) -> Summary:
-    """The summary as if the paper's three had been alone."""
+    """The summary as if the paper's three had been alone; the p-values of R1 stay those among all."""
     ranked = {name: summary.explainers[name] | found for name, found in summary.paper.items()}
     baselines = {n: found for n, found in summary.explainers.items() if found and "mean_rank_jaccard" not in found}
-    return replace(summary, explainers=ranked | baselines, between=summary.paper_between)
+    return replace(
+        summary,
+        explainers=ranked | baselines,
+        between=summary.paper_between,
+        against_random=tuple(d for d in summary.against_random if d.first in ranked),
+        against_best=tuple(d for d in summary.against_best if d.first in ranked),
+    )
 
 
 def answer_r1(summary: Summary) -> tuple[str, str]:
