@@ -71,10 +71,11 @@ def forest(board: Board, measure: str, grouped: bool = False) -> go.Figure:
     line_up(figure, [label(name) for name in rows])
     figure.update_yaxes(range=[len(rows) - (0.5 if floor is None else -0.5), -0.5 if ceiling is None else -1.5])
     height, margin = 150 + (36 if grouped else 22) * len(rows), {"r": 12 + BAR * columns} | ends
-    return finish(figure, height, showlegend=False, margin=margin, meta=_legend(board, measure, floor, grouped=grouped))
+    legend = _legend(board, measure, floor, ceiling, grouped=grouped)
+    return finish(figure, height, showlegend=False, margin=margin, meta=legend)
 
 
-def _legend(board: Board, measure: str, floor: object, *, grouped: bool) -> str:
+def _legend(board: Board, measure: str, floor: object, ceiling: object, *, grouped: bool) -> str:
     """What intervals, bars, shade and symbols of the forest mean."""
     compared, ranks = boards.cached(queries.comparison, board), "rank" in measure
     tests = "the tests of R2" if ranks else "Wilcoxon over photos, Holm's method"
@@ -84,6 +85,7 @@ def _legend(board: Board, measure: str, floor: object, *, grouped: bool) -> str:
             *([] if grouped else [f"Bars on the right join neighbours of which no two are told apart ({tests})."]),
             *([too_few(compared)] if compared and not (grouped or ranks) else []),
             *(["Shaded: what the best baseline without a network reaches."] if floor else []),
+            *(["Ceiling: the best superpixels, by an oracle that is told the region."] if ceiling else []),
             *(["Baselines are not ranked: floor and ceiling stand where they would be."] if floor and ranks else []),
             "Presentations have their explainer's colour, which others may have too: squares are smoothed, diamonds by "
             "superpixels.",
@@ -150,7 +152,7 @@ def _limits(
             side = "left" if x < middle else "right"
             figure.add_vline(x=x, line={"color": NEUTRAL, "dash": "dot", "width": 1.5})
             figure.add_annotation(
-                x=x, y=row, yanchor="middle", xanchor=side, text=f"{word}: {label(name)}", showarrow=False,
+                x=x, y=row, yanchor="middle", xanchor=side, text=f"{word}: {'oracle' if name == ORACLE else label(name)}", showarrow=False,
                 font={"size": 12}, xshift=4 if side == "left" else -4,
             )  # fmt: skip
 

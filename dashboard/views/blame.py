@@ -25,11 +25,17 @@ if found.empty:
     st.info("No explanation of this store has a false alarm that can be read.", icon=":material/info:")
     st.stop()
 own = (found["place"] == blame.OWN).any()
-st.markdown(
-    "Of the pixels of an explanation that lie outside the attacked region: the shares that fall near its border, on "
-    "edges of the photo, and elsewhere, each minus what random pixels give. **Own** is the share on which the method "
-    "points in the photo before the attack too: what it would have said anyway."
-)
+words = ["Of the pixels of an explanation that lie outside the attacked region:"]
+if (found["place"] != blame.OWN).any():
+    words.append(
+        "the shares that fall near its border, on edges of the photo, and elsewhere, each minus what random pixels give."
+    )
+if own:
+    words.append(
+        "**Own** is the share, above chance, on which the method points in the photo before the attack too: what it "
+        "would have said anyway."
+    )
+st.markdown(" ".join(words))
 clicks.chart(figures.atlas, board)
 missing = "Own is not known: the sweep did not ask about the photos (`--controls`)."
 st.caption(f"A click on a bar opens the {figures.OPENED} cases with the most. {'' if own else missing}")
