@@ -149,10 +149,10 @@ def _limits(
     for limit, word, row in ((floor, "floor", rows), (ceiling, "ceiling", -1)):
         if limit:
             name, x = limit
-            side = "left" if x < middle else "right"
+            side, words = "left" if x < middle else "right", "oracle" if name == ORACLE else label(name)
             figure.add_vline(x=x, line={"color": NEUTRAL, "dash": "dot", "width": 1.5})
             figure.add_annotation(
-                x=x, y=row, yanchor="middle", xanchor=side, text=f"{word}: {'oracle' if name == ORACLE else label(name)}", showarrow=False,
+                x=x, y=row, yanchor="middle", xanchor=side, text=f"{word}: {words}", showarrow=False,
                 font={"size": 12}, xshift=4 if side == "left" else -4,
             )  # fmt: skip
 

@@ -28,7 +28,8 @@ own = (found["place"] == blame.OWN).any()
 words = ["Of the pixels of an explanation that lie outside the attacked region:"]
 if (found["place"] != blame.OWN).any():
     words.append(
-        "the shares that fall near its border, on edges of the photo, and elsewhere, each minus what random pixels give."
+        "the shares that fall near its border, on edges of the photo, and elsewhere, each minus what random pixels "
+        "give."
     )
 if own:
     words.append(
