@@ -115,6 +115,6 @@ def _open_first() -> None:
                 boards.cached(query, board)
             boards.shared(still, board, forest, next(iter(BOARD)), False)
             for draw in (specificity, cost) if boards.cached(queries.has_controls, board) else ():
-                boards.shared(still, board, draw)
+                boards.shared(still, board, draw, False)
             for measure in MEASURES:
                 boards.cached(queries.curves, board, measure)

@@ -13,7 +13,7 @@ from make_store import make_store
 from streamlit.testing.v1 import AppTest
 
 from compute.scoring.presentations import everything
-from dashboard import STORES_VARIABLE, labels, theme, urls
+from dashboard import STORES_VARIABLE, early, labels, theme, urls
 from dashboard.data import boards, matching, queries
 from dashboard.data.selection import parse
 from dashboard.figures import board as figures
@@ -206,6 +206,15 @@ def test_every_page_opens_and_says_what_its_figures_show(visit: Callable[..., Ap
     shown = [chart.proto.alt for chart in visit(page).get("plotly_chart")]
     assert all(re.match(r"[A-Z].{20}", words) and "\n" not in words for words in shown)
     assert len(shown) == len(set(shown))
+
+
+def test_the_first_page_finds_its_figures_drawn(
+    board: boards.Board, visit: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(STORES_VARIABLE, str(board.store.path))
+    early._open_first()
+    monkeypatch.setattr(figures, "finish", None)  # whatever is drawn ends there
+    assert visit("overview").get("plotly_chart")
 
 
 def test_the_matrix_is_drawn_where_the_address_unfolds_it(board: boards.Board, visit: Callable[..., AppTest]) -> None:

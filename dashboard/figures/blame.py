@@ -37,14 +37,16 @@ def atlas(board: Board) -> go.Figure:
         marks = []
         for name, cases, low, high in records(rows, "explainer", "cases", "low", "high"):
             worst = join_names(blame.most(found, name, place, cases=OPENED))
-            marks.append((target(Selection(name, among=worst, order="low")), cases, bracketed(low, high, digits=2)))
+            marks.append(
+                (target(Selection(name, among=worst, order="low")), cases, bracketed(100 * low, 100 * high, digits=1))
+            )
         figure.add_bar(
             x=(100 * rows["mean"]).tolist(), y=[order.index(name) for name in rows["explainer"]], orientation="h",
             marker={"color": [colour[name] for name in rows["explainer"]], "line": {"width": 0}}, showlegend=False,
             error_x={"array": (100 * (rows["high"] - rows["mean"])).tolist(), "thickness": 1.2, "width": 3,
                      "arrayminus": (100 * (rows["mean"] - rows["low"])).tolist()},
             customdata=marks, row=1, col=column,
-            hovertemplate="%{x:+.1f} points, of 1: %{customdata[2]}<br>cases: %{customdata[1]:,}, click to see those "
+            hovertemplate="%{x:+.1f} points %{customdata[2]}<br>cases: %{customdata[1]:,}, click to see those "
             "with the most<extra></extra>",
         )  # fmt: skip
     figure.update_xaxes(zeroline=True, nticks=5, tickangle=0)

@@ -25,10 +25,12 @@ SETTINGS = {"regions": "regions a photo at most", "lime_samples": "LIME samples"
 board = boards.current()
 
 
-def _written(make: Callable[[Report], str]) -> str:
+def _written(make: Callable[[Report], str], measure: str) -> str:
     found = report(board.store)
-    named = replace(found, board={explainer_name(name): row for name, row in found.board.items()})
-    return make(named if make is board_as_latex else found)
+    best = board_figures.in_order(found.board, list(found.board), measure)
+    names = [*best, *(name for name in found.board if name not in best)]
+    called = explainer_name if make is board_as_latex else str
+    return make(replace(found, board={called(name): found.board[name] for name in names}))
 
 
 manifest = board.manifest
@@ -94,9 +96,9 @@ with left:
             f"{figures.RESAMPLED} Baselines are scored but not ranked. "
             + ("Paper: Inception v3, 112 photos, 608 cases." if paper_ranks(table1) else "")
         )
-    tables.take(
-        "All methods", f"{board.name}-board", partial(_written, board_as_csv), partial(_written, board_as_latex)
-    )
+        measure = "mean_rank_jaccard"
+    forms = (partial(_written, make, measure) for make in (board_as_csv, board_as_latex))
+    tables.take("All methods", f"{board.name}-board", *forms)
 with right:
     for question, (verdict, support) in (
         ("R1 · Do explainers uncover where the attack was?", answers.answer_r1(table1)),
