@@ -18,6 +18,7 @@ from dashboard.data import boards, matching, queries
 from dashboard.data.selection import parse
 from dashboard.figures import board as figures
 from dashboard.figures import overview
+from dashboard.figures.attacks import OUTCOMES
 from dashboard.figures.explainers import rank_shares
 from dashboard.labels import Crowd
 from dashboard.widgets import methods
@@ -250,7 +251,7 @@ def luminance(colour: str) -> float:
 
 def test_colours_can_be_seen_on_light_and_dark() -> None:
     """WCAG 2: graphics need a contrast of 3 to 1."""
-    for colour in set(theme.colours(ALL).values()):
+    for colour in {*theme.colours(ALL).values(), *(colour for _, colour in OUTCOMES.values()), theme.NEUTRAL}:
         for background in ("#FFFFFF", "#131217"):
             low, high = sorted((luminance(colour), luminance(background)))
             assert (high + 0.05) / (low + 0.05) >= 3
