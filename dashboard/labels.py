@@ -25,11 +25,19 @@ _ALONG = np.linspace(0, 1, 16)[:, None]
 
 
 class Spot(NamedTuple):
-    """A name's middle, from its dot, in pixels to the right and up; `side`: Plotly's `textposition`, "" if led to."""
+    """Where a name stands, in pixels to the right and up from its dot.
+
+    Attributes:
+        x: of its middle.
+        y: likewise.
+        side: Plotly's `textposition`; "" where a line leads to it.
+        line: x and y of the line's start, at the edge of the dot, and of its end.
+    """
 
     x: float
     y: float
     side: str
+    line: tuple[float, float, float, float]
 
 
 class Crowd:
@@ -84,7 +92,10 @@ class Crowd:
         if led[first]:
             self._lines = np.vstack([self._lines, lines[:, best]])
             self._ends = np.vstack([self._ends, np.hstack([self._dots[dot], ends[best]])])
-        return Spot(float(spots[first, 0]), float(spots[first, 1]), names[first])
+        end = ends[best] - self._dots[dot]
+        start = end * min(1.0, radius / max(length[best], 1e-9))
+        line = (float(start[0]), float(start[1]), float(end[0]), float(end[1]))
+        return Spot(float(spots[first, 0]), float(spots[first, 1]), names[first], line)
 
     def _crossing(self, start: Reals, ends: Reals) -> npt.NDArray[np.bool_]:
         """Whether lines from there would cross one that is there already."""

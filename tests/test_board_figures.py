@@ -126,7 +126,8 @@ def test_the_matrix_is_blank_where_nothing_is_clear(board: boards.Board) -> None
 
 
 def test_specificity_and_cost_have_a_dot_a_method(board: boards.Board) -> None:
-    (specific,), (costly,) = figures.specificity(board).data, figures.cost(board).data
+    (specific, *names), (costly,) = figures.specificity(board).data, figures.cost(board).data
+    assert [trace.mode for trace in names] in ([], ["lines", "text"])
     assert len(specific.x) == len(specific.customdata) == len(specific.textposition) == len(board.ranked)
     assert len(costly.x) == len(costly.customdata) == len(board.explainers)
 
@@ -154,7 +155,10 @@ def test_names_stand_apart(seed: int) -> None:
 
 def test_a_name_beside_its_dot_is_nowhere_near_another() -> None:
     crowd = Crowd(np.array([[50.0, 50.0], [75.0, 50.0]]), np.array([5.0, 5.0]), (200.0, 100.0))
-    assert [crowd.place(dot, 40.0) for dot in (0, 1)] == [(-28.0, 0.0, "middle left"), (28.0, 0.0, "middle right")]
+    assert [crowd.place(dot, 40.0) for dot in (0, 1)] == [
+        (-28.0, 0.0, "middle left", (-5.0, 0.0, -8.0, 0.0)),
+        (28.0, 0.0, "middle right", (5.0, 0.0, 8.0, 0.0)),
+    ]
     assert Crowd(np.array([[5.0, 5.0]]), np.array([4.0]), (10.0, 10.0)).place(0, 40.0, far=True) is None
 
 
@@ -174,7 +178,7 @@ def test_the_paper_s_three_rank_among_themselves(board: boards.Board) -> None:
     assert len(three.between) == 3
     assert {d.first for d in three.against_random} == set(THREE) - {"random"}
     for draw in (figures.specificity, figures.cost):
-        (trace,) = draw(board, True).data
+        trace = draw(board, True).data[0]
         assert len(trace.x) == 3
 
 

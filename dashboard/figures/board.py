@@ -1,6 +1,7 @@
 """Figures of the board: the forest of all methods, what they are specific to, what they cost, and who differs."""
 
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -197,23 +198,27 @@ def specificity(board: Board, alone: bool = False) -> go.Figure:
             "attacks undone %{y:.0%}<br>mean Jaccard index %{customdata[1]:.3f}<extra></extra>",
         )
     )  # fmt: skip
-    notes = [  # places in units of the axes: what stands apart in a narrow figure does so in a wide one
-        {"x": x[name], "y": y[name], "ax": at[0], "ay": at[1], "axref": "x", "ayref": "y", "text": label(name),
-         "font": {"size": 11}, "borderpad": 0, "arrowhead": 0, "arrowwidth": 0.8, "arrowcolor": NEUTRAL,
-         "standoff": sizes[name] / 2}
-        for name, at in led.items()
-    ]  # fmt: skip
+    if led:
+        spots = pd.DataFrame(led.values(), columns=Led._fields)
+        figure.add_scatter(
+            x=np.stack([spots["x0"], spots["x1"], np.full(len(led), np.nan)], axis=1).ravel(), mode="lines",
+            y=np.stack([spots["y0"], spots["y1"], np.full(len(led), np.nan)], axis=1).ravel(), hoverinfo="skip",
+            line={"color": NEUTRAL, "width": 0.8},
+        )  # fmt: skip
+        figure.add_scatter(
+            x=spots["x"], y=spots["y"], text=[label(name) for name in led], mode="text", textfont={"size": 11},
+            textposition="middle center", hoverinfo="skip", cliponaxis=False,
+        )  # fmt: skip
     (left, right), (bottom, top) = (_room(rows[m]) for m in ("specificity_class", "restored"))
     for step in range(4):  # the nearer the corner, the stronger
         figure.add_shape(
             type="rect", x0=right - (right - left) * (0.42 - 0.1 * step), x1=right, y1=top,
             y0=top - (top - bottom) * (0.42 - 0.1 * step), fillcolor=fade(ACCENT, 0.05), line_width=0, layer="below",
         )  # fmt: skip
-    corner = {
-        "x": 1, "y": 1, "xref": "paper", "yref": "paper", "xanchor": "right", "yanchor": "top", "showarrow": False,
-        "xshift": -6, "yshift": -6, "text": f"<b>{CORNER}</b>", "font": {"size": 13},
-    }  # fmt: skip
-    figure.update_layout(annotations=[corner, *notes])  # at once: one by one takes ten times as long
+    figure.add_annotation(
+        x=1, y=1, xref="paper", yref="paper", xanchor="right", yanchor="top", showarrow=False, xshift=-6, yshift=-6,
+        text=f"<b>{CORNER}</b>", font={"size": 13},
+    )  # fmt: skip
     figure.update_xaxes(
         title="Specificity: mean Jaccard index above<br>that for the photo's own class", range=[left, right]
     )
@@ -232,12 +237,26 @@ def _room(values: pd.Series) -> tuple[float, float]:
     return low - 0.1 * span, high + 0.25 * span
 
 
-def labelled(x: pd.Series, y: pd.Series, sizes: pd.Series) -> tuple[dict[str, str], dict[str, tuple[float, float]]]:
+class Led(NamedTuple):
+    """A name's middle, and the ends of the line that leads to it, in units of the axes.
+
+    What stands apart in a narrow figure so does in a wide one.
+    """
+
+    x: float
+    y: float
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+
+
+def labelled(x: pd.Series, y: pd.Series, sizes: pd.Series) -> tuple[dict[str, str], dict[str, Led]]:
     """Where names stand, by method, those nearest the good corner first.
 
     Returns:
-        Plotly's position of those that have room beside their dots even on a phone; and the middle, in units of the
-        axes, of those that a line leads to. Some may have no room at all.
+        Plotly's position of those that have room beside their dots even on a phone; and those that a line leads to.
+        Some may have no room at all.
     """
     if not len(x):
         return {}, {}
@@ -254,17 +273,16 @@ def labelled(x: pd.Series, y: pd.Series, sizes: pd.Series) -> tuple[dict[str, st
         if spot and wide.place(dot, LETTER * len(words[dot]), [spot.side]):
             beside[dot] = spot
     led = {dot: wide.place(dot, LETTER * len(words[dot]), far=True) for dot in order if dot not in beside}
+    units = (right - left) / WIDE[0], (top - bottom) / WIDE[1]
     return (
         {str(x.index[dot]): spot.side for dot, spot in beside.items()},
-        {
-            str(x.index[dot]): (
-                float(x.iloc[dot] + spot.x * (right - left) / WIDE[0]),
-                float(y.iloc[dot] + spot.y * (top - bottom) / WIDE[1]),
-            )
-            for dot, spot in led.items()
-            if spot
-        },
+        {str(x.index[dot]): _scaled(x.iloc[dot], y.iloc[dot], spot, *units) for dot, spot in led.items() if spot},
     )
+
+
+def _scaled(x: float, y: float, spot: Spot, across: float, up: float) -> Led:
+    x0, y0, x1, y1 = spot.line
+    return Led(x + spot.x * across, y + spot.y * up, x + x0 * across, y + y0 * up, x + x1 * across, y + y1 * up)
 
 
 def cost(board: Board, alone: bool = False) -> go.Figure:

@@ -153,7 +153,9 @@ def _scatter(panel: Axes, trace: go.Scatter) -> None:
     if "lines" in mode:
         marker = _MARKERS.get(str(trace.marker.symbol or "circle"), "o") if "markers" in mode else None
         dashed = _DASHED[trace.line.dash or "solid"]
-        panel.plot(x, y, dashed, color=_colour(trace.line.color), marker=marker, markersize=2.2, label=label)
+        width = 0.4 * (trace.line.width or 2)
+        shade = _colour(trace.line.color)
+        panel.plot(x, y, dashed, color=shade, marker=marker, markersize=2.2, label=label, linewidth=width)
     elif "markers" in mode:
         dots = pd.DataFrame({"x": x, "y": y})
         dots["size"] = [(s * 0.45) ** 2 for s in _each(trace.marker.size or 6, len(x))]
@@ -170,13 +172,14 @@ def _scatter(panel: Axes, trace: go.Scatter) -> None:
         panel.plot(x, y, " ")  # there is room for it
         columns = (trace.text, trace.textposition or "middle left", trace.marker.size or 6, colour)
         every = (_each(values, len(x)) for values in columns)
+        letters = min(0.45 * (trace.textfont.size or 13), 1.5 * panel.figure.bbox.width / DPI)
         for x0, y0, text, position, size, shade in zip(x, y, *every, strict=True):
             inside = "markers" in mode and _colour(shade)[3] == 0
             across, along = ("middle", "center") if inside else str(position).split()
             away = 2 + 0.25 * float(size)
             panel.annotate(
                 plain(text), (x0, y0), xytext=(_AWAY[along] * away, _AWAY[across] * away), textcoords="offset points",
-                va=_FACING[across], ha=_FACING[along], fontsize=min(6, 1.5 * panel.figure.bbox.width / DPI),
+                va=_FACING[across], ha=_FACING[along], fontsize=letters,
                 color=_colour(trace.textfont.color) if trace.textfont.color else INK, zorder=4,
             )  # fmt: skip
 
@@ -265,13 +268,6 @@ def _shape(panel: Axes, shape: Any) -> None:
 
 
 def _note(panel: Axes, note: Any) -> None:
-    if note.axref == "x":  # a name with a line to its dot
-        panel.annotate(
-            plain(note.text), (note.x, note.y), (note.ax, note.ay), fontsize=5, ha="center", va="center", zorder=4,
-            arrowprops={"arrowstyle": "-", "color": _colour(note.arrowcolor), "linewidth": 0.4, "shrinkA": 0,
-                        "shrinkB": 0.45 * note.standoff},
-        )  # fmt: skip
-        return
     away = ScaledTranslation((note.xshift or 0) / _PIXELS_AN_INCH, 0, panel.figure.dpi_scale_trans)
     where = _transform(panel, str(note.xref), str(note.yref)) + away
     panel.text(
