@@ -30,8 +30,8 @@ class Spot(NamedTuple):
     Attributes:
         x: of its middle.
         y: likewise.
-        side: Plotly's `textposition`; "" where a line leads to it.
-        line: x and y of the line's start, at the edge of the dot, and of its end.
+        side: Plotly's `textposition`, from the dot or from the end of the line.
+        line: x and y of the start of the line that leads to it, at the edge of the dot, and of its end.
     """
 
     x: float
@@ -92,16 +92,23 @@ class Crowd:
         if led[first]:
             self._lines = np.vstack([self._lines, lines[:, best]])
             self._ends = np.vstack([self._ends, np.hstack([self._dots[dot], ends[best]])])
+        x, y = spots[first].tolist()
         end = ends[best] - self._dots[dot]
         start = end * min(1.0, radius / max(length[best], 1e-9))
-        line = (float(start[0]), float(start[1]), float(end[0]), float(end[1]))
-        return Spot(float(spots[first, 0]), float(spots[first, 1]), names[first], line)
+        return Spot(x, y, names[first] or _side(end - spots[first], half), (*start.tolist(), *end.tolist()))
 
     def _crossing(self, start: Reals, ends: Reals) -> npt.NDArray[np.bool_]:
         """Whether lines from there would cross one that is there already."""
         b, c, d = ends[:, None], self._ends[None, :, :2], self._ends[None, :, 2:]
         turned = (_turn(start, b, c) != _turn(start, b, d)) & (_turn(c, d, start) != _turn(c, d, b))
         return np.asarray(turned.any(axis=1))
+
+
+def _side(end: Reals, half: Reals) -> str:
+    """Plotly's `textposition` of a name from a point on the edge of its box, which is given from the middle."""
+    across = "right" if end[0] <= -half[0] + 0.1 else "left" if end[0] >= half[0] - 0.1 else "center"
+    along = "top" if end[1] <= -half[1] + 0.1 else "bottom" if end[1] >= half[1] - 0.1 else "middle"
+    return f"{along} {across}"
 
 
 def _turn(a: Reals, b: Reals, c: Reals) -> npt.NDArray[np.bool_]:

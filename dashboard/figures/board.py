@@ -207,7 +207,7 @@ def specificity(board: Board, alone: bool = False) -> go.Figure:
         )  # fmt: skip
         figure.add_scatter(
             x=spots["x"], y=spots["y"], text=[label(name) for name in led], mode="text", textfont={"size": 11},
-            textposition="middle center", hoverinfo="skip", cliponaxis=False,
+            textposition=spots["side"].tolist(), hoverinfo="skip", cliponaxis=False,
         )  # fmt: skip
     (left, right), (bottom, top) = (_room(rows[m]) for m in ("specificity_class", "restored"))
     for step in range(4):  # the nearer the corner, the stronger
@@ -238,13 +238,14 @@ def _room(values: pd.Series) -> tuple[float, float]:
 
 
 class Led(NamedTuple):
-    """A name's middle, and the ends of the line that leads to it, in units of the axes.
+    """Where a name begins, Plotly's `textposition` there, and the ends of the line that leads to it: units of the axes.
 
-    What stands apart in a narrow figure so does in a wide one.
+    So what stands apart in a narrow figure does in a wide one.
     """
 
     x: float
     y: float
+    side: str
     x0: float
     y0: float
     x1: float
@@ -282,7 +283,9 @@ def labelled(x: pd.Series, y: pd.Series, sizes: pd.Series) -> tuple[dict[str, st
 
 def _scaled(x: float, y: float, spot: Spot, across: float, up: float) -> Led:
     x0, y0, x1, y1 = spot.line
-    return Led(x + spot.x * across, y + spot.y * up, x + x0 * across, y + y0 * up, x + x1 * across, y + y1 * up)
+    start = spot.x if spot.side.endswith("center") else x1
+    line = (x + x0 * across, y + y0 * up, x + x1 * across, y + y1 * up)
+    return Led(x + start * across, y + y1 * up, spot.side, *line)
 
 
 def cost(board: Board, alone: bool = False) -> go.Figure:

@@ -176,7 +176,7 @@ def _scatter(panel: Axes, trace: go.Scatter) -> None:
         for x0, y0, text, position, size, shade in zip(x, y, *every, strict=True):
             inside = "markers" in mode and _colour(shade)[3] == 0
             across, along = ("middle", "center") if inside else str(position).split()
-            away = 2 + 0.25 * float(size)
+            away = 2 + 0.25 * float(size) if "markers" in mode else 0.5
             panel.annotate(
                 plain(text), (x0, y0), xytext=(_AWAY[along] * away, _AWAY[across] * away), textcoords="offset points",
                 va=_FACING[across], ha=_FACING[along], fontsize=letters,
