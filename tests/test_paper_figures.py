@@ -92,6 +92,14 @@ def test_axes_of_few_counts_have_whole_numbers() -> None:
         assert all(float(tick).is_integer() for tick in panel.get_yticks()) == whole
 
 
+def test_panels_that_share_an_axis_have_its_ends() -> None:
+    panels = dict(zip(("x", "x2", "x3"), Figure().subplots(1, 3), strict=True))
+    for end, panel in enumerate(panels.values(), start=1):
+        panel.set_xlim(-end, end)
+    paper._match(panels, {"xaxis": {}, "xaxis2": {"matches": "x"}, "xaxis3": {}}, "x")
+    assert [panel.get_xlim() for panel in panels.values()] == [(-2, 2), (-2, 2), (-3, 3)]
+
+
 def test_a_legend_names_only_what_is_drawn() -> None:
     figure = go.Figure([go.Bar(x=[1], y=[2], name="some"), go.Bar(x=[], y=[], name="none")])
     panel = Figure().add_subplot()

@@ -74,6 +74,8 @@ def render(figure: go.Figure, form: str, millimetres: int) -> bytes:
         _axis(panel, "y", layout.get(f"yaxis{number}", {}))
         if not stacked and layout.get(f"yaxis{number}", {}).get("showticklabels") is False:
             panel.tick_params(labelleft=False)  # those of the panel beside it
+        if not stacked and millimetres < max(MILLIMETRES):
+            panel.tick_params(axis="x", labelrotation=90)  # side by side they would run into each other
     for which in "xy":
         _match(panels, layout, which)
     for shape in figure.layout.shapes:
