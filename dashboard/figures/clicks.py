@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, Concatenate, ParamSpec
 from urllib.parse import parse_qsl, urlencode
@@ -97,7 +97,9 @@ def take(
     name = draw.__name__
     with st.popover("Take this figure", icon=":material/download:", type="tertiary"):
         words = (key if value is True else value for key, value in asked.items() if value and key != "explainers")
-        _downloads(figure, "-".join([board.name, name, *(word for word in words if isinstance(word, str))]), name)
+        stem = "-".join([board.name, name, *(word for word in words if isinstance(word, str))])
+        crowded = len(figure.layout.xaxis.ticktext or ()) > CROWDED
+        downloads(partial(_rendered, figure), stem, name, [max(WIDTHS)] if crowded else WIDTHS)
         notes = " ".join(filter(None, [figure.layout.meta, f"Of cases with: {limits}." if limits else ""]))
         st.code(caption(draw, board, asked, notes), language=None, wrap_lines=True)
 
@@ -118,20 +120,19 @@ def caption(draw: Callable[..., go.Figure], board: Board, asked: Mapping[str, ob
     )
 
 
-def _downloads(figure: go.Figure, stem: str, key: str) -> None:
-    """Buttons, a column's width a row; a file is made when it is asked for."""
-
-    def make(form: str, width: int) -> bytes:
-        from dashboard.figures.paper import render  # here: Matplotlib takes half a second
-
-        return render(figure, form, width)
-
-    crowded = len(figure.layout.xaxis.ticktext or ()) > CROWDED
-    for width, title in WIDTHS.items() if not crowded else [*WIDTHS.items()][-1:]:
+def downloads(make: Callable[[str, int], bytes], stem: str, key: str, widths: Iterable[int] = WIDTHS) -> None:
+    """Buttons, a column's width a row; a file of a form and a width is made when it is asked for."""
+    for width in widths:
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(markdown(title), width="content")
+            st.markdown(markdown(WIDTHS[width]), width="content")
             for form in FORMATS:
                 st.download_button(
                     form.upper(), partial(make, form, width), file_name=f"{stem}-{width}mm.{form}",
                     key=f"{key}-{form}-{width}", on_click="ignore",
                 )  # fmt: skip
+
+
+def _rendered(figure: go.Figure, form: str, width: int) -> bytes:
+    from dashboard.figures.paper import render  # here: Matplotlib takes half a second
+
+    return render(figure, form, width)

@@ -138,9 +138,8 @@ def scatter(board: Board, selection: Selection) -> None:
     )
     st.caption(
         "Draw around cases with the mouse to see exactly those, or click one to open it; a double click resets. "
-        "Line: mean of a sixth of the cases each, with 95 % over photos. Minus, above, takes a baseline's or a rival's "
-        f"score away. At most {scatter_figures.DOTS:,} dots are drawn, evenly over the order; the line and outlines "
-        "are of all."
+        f"{figure.layout.meta} Minus, above, takes a baseline's or a rival's score away. At most "
+        f"{scatter_figures.DOTS:,} dots are drawn, evenly over the order; the line and outlines are of all."
     )
     shown = {name: getattr(selection, name) for name in ("explainer", "measure", "n", "minus")}
     limits = "; ".join(filters.group_words(board, selection, group) for group in selection.active())

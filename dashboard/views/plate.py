@@ -84,17 +84,7 @@ def main() -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**{len(here)}** of at most {pins.MOST} cases", width="content")
         with st.popover("Take this plate", icon=":material/download:"):
-            for width, words in clicks.WIDTHS.items():
-                with st.container(horizontal=True, vertical_alignment="center"):
-                    st.markdown(markdown(words), width="content")
-                    for form in clicks.FORMATS:
-                        st.download_button(
-                            form.upper(),
-                            partial(render, *plate, form, width),
-                            file_name=f"{board.name}-plate-{width}mm.{form}",
-                            key=f"plate-{form}-{width}",
-                            on_click="ignore",
-                        )
+            clicks.downloads(partial(render, *plate), f"{board.name}-plate", "plate")
             st.code(visible(plate[0]), language=None, wrap_lines=True)
         st.button("Unpin all", icon=":material/keep_off:", on_click=pins.clear, args=(board.name,))
     words = f"{len(here)} cases, each with the photo, the attacked region and {len(names)} explanations"
